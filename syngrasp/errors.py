@@ -1,0 +1,63 @@
+"""Errors that a user can act on: each names the bad value and the valid ones, in one line."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable
+from os import PathLike
+
+
+class SyngraspError(Exception):
+    """Anything the user can mend. The command line prints it as one line and exits with 2."""
+
+    exit_code = 2
+
+
+class UnknownName(SyngraspError):
+    """A name that is none of the valid ones."""
+
+    def __init__(self, kind: str, name: str, valid: Iterable[str]) -> None:
+        valid = sorted(valid)
+        close = difflib.get_close_matches(name, valid, n=1)
+        hint = f" (did you mean {close[0]!r}?)" if close else ""
+        super().__init__(f"unknown {kind} {name!r}{hint}; valid: {', '.join(valid) or 'none'}")
+
+
+class RecipeError(SyngraspError):
+    """A recipe that cannot be read or whose values are out of bounds."""
+
+
+class CatalogError(SyngraspError):
+    """A catalog that is missing, empty or of another version."""
+
+    def __init__(self, path: str | PathLike[str], problem: str) -> None:
+        super().__init__(f"catalog {path}: {problem}")
+
+
+class MeshError(SyngraspError):
+    """A mesh that cannot be made into an object; `reason` is the short name it is counted under."""
+
+    def __init__(self, reason: str, detail: str = "") -> None:
+        self.reason = reason
+        super().__init__(f"{reason}: {detail}" if detail else reason)
+
+
+class DatasetError(SyngraspError):
+    """A dataset that is missing, of another schema version, or made by another recipe."""
+
+    def __init__(self, path: str | PathLike[str], problem: str) -> None:
+        super().__init__(f"dataset {path}: {problem}")
+
+
+class StorageError(SyngraspError):
+    """A place that cannot be written: no permission, no space, not reachable."""
+
+    def __init__(self, path: str | PathLike[str], problem: str) -> None:
+        super().__init__(f"cannot write {path}: {problem}")
+
+
+class MissingExtra(SyngraspError):
+    """An optional part that is not installed."""
+
+    def __init__(self, feature: str, extra: str) -> None:
+        super().__init__(f"{feature} is not installed; install it with: pip install 'syngrasp[{extra}]'")

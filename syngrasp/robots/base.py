@@ -1,0 +1,109 @@
+"""What the pipeline knows of an arm with a two-finger gripper. A new arm is data plus an inverse kinematics."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
+
+if TYPE_CHECKING:
+    import mujoco
+
+F64 = NDArray[np.float64]
+I32 = NDArray[np.int32]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Chain:
+    """A serial chain of revolute joints: T_base_link(i) = T_base_link(i−1) · T_joint[i] · Rz(q[i])."""
+
+    T_joint: F64  # (dof, 4, 4), frame of joint i at q = 0 in link i−1 (the base for i = 0)
+    T_flange_tcp: F64  # (4, 4), TCP in the last link
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Limits:
+    """Joint limits, each shape (dof,)."""
+
+    q_lower: F64  # [rad]
+    q_upper: F64  # [rad]
+    velocity: F64  # [rad/s]
+    acceleration: F64  # [rad/s²]
+    jerk: F64  # [rad/s³]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Spheres:
+    """Collision spheres, ordered by link."""
+
+    link: I32  # (S,), −1 the base, i the link behind joint i
+    center: F64  # (S, 3) in the link's frame [m]; finger spheres: with the gripper closed
+    radius: F64  # (S,) [m]
+    finger: F64  # (S,) 0 rigid; ±1 moves along TCP ±y by half the gripper's width
+
+    def __len__(self) -> int:
+        return len(self.radius)
+
+
+@dataclass(frozen=True, slots=True)
+class Gripper:
+    """A parallel-jaw gripper; widths are distances between the finger pads."""
+
+    max_width: float  # [m]
+    speed: float  # of the width [m/s]
+    force: float  # default grip force [N]
+    pad_depth: float  # how far a pad reaches behind (and before) the TCP along its z [m]
+
+
+@dataclass(frozen=True, slots=True)
+class RobotNames:
+    """Names of what `Robot.add_to` put into a MuJoCo model."""
+
+    joints: tuple[str, ...]  # dof arm joints
+    actuators: tuple[str, ...]  # one position servo per arm joint
+    finger_joints: tuple[str, ...]  # two slides [m], each half the gripper's width
+    gripper_actuator: str  # control: width [m], clipped by the grip force
+    tcp_site: str
+    finger_bodies: tuple[str, ...]
+
+
+class Robot(ABC):
+    """An arm and its gripper, placed at the origin of the base frame, z up."""
+
+    kind: str
+    chain: Chain
+    limits: Limits
+    spheres: Spheres
+    gripper: Gripper
+    q_home: F64  # (dof,) [rad]: above the table, TCP pointing down
+
+    @property
+    def dof(self) -> int:
+        """Number of arm joints."""
+        return len(self.chain.T_joint)
+
+    @abstractmethod
+    def fk(self, q: F64) -> F64:
+        """TCP poses T_base_tcp (…, 4, 4) of configurations (…, dof) [rad]."""
+
+    @abstractmethod
+    def ik(self, T_base_tcp: F64, redundancy: int = 16) -> F64:
+        """All configurations (K, dof) [rad] within limits that reach a pose (4, 4); K may be 0.
+
+        A redundant arm sweeps its free joint over `redundancy` values.
+        """
+
+    @abstractmethod
+    def ik_near(self, T_base_tcp: F64, q_near: F64) -> F64 | None:
+        """The configuration (dof,) at a pose (4, 4) that continues q_near smoothly, or None."""
+
+    @abstractmethod
+    def add_to(self, spec: mujoco.MjSpec, *, visual: bool, collision: bool, servos: bool = True) -> RobotNames:
+        """Adds the robot at the origin of a MuJoCo spec: bodies, joints, geoms, position servos, TCP site.
+
+        Visual geoms are textured meshes in group 2 that touch nothing; collision geoms are in group 3.
+        Every geom's name begins with "robot/".
+        """
