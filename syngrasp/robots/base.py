@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
 if TYPE_CHECKING:
     import mujoco
@@ -78,6 +78,7 @@ class Robot(ABC):
     limits: Limits
     spheres: Spheres
     gripper: Gripper
+    self_pairs: I32  # (P, 2) links, as in `Spheres.link`, whose spheres must keep apart
     q_home: F64  # (dof,) [rad]: above the table, TCP pointing down
 
     @property
@@ -86,24 +87,54 @@ class Robot(ABC):
         return len(self.chain.T_joint)
 
     @abstractmethod
-    def fk(self, q: F64) -> F64:
-        """TCP poses T_base_tcp (…, 4, 4) of configurations (…, dof) [rad]."""
-
-    @abstractmethod
-    def ik(self, T_base_tcp: F64, redundancy: int = 16) -> F64:
+    def ik(self, T_base_tcp: ArrayLike, redundancy: int = 16) -> F64:
         """All configurations (K, dof) [rad] within limits that reach a pose (4, 4); K may be 0.
 
         A redundant arm sweeps its free joint over `redundancy` values.
         """
 
     @abstractmethod
-    def ik_near(self, T_base_tcp: F64, q_near: F64) -> F64 | None:
+    def ik_near(self, T_base_tcp: ArrayLike, q_near: ArrayLike) -> F64 | None:
         """The configuration (dof,) at a pose (4, 4) that continues q_near smoothly, or None."""
+
+    @abstractmethod
+    def ik_along(self, T_base_tcp: ArrayLike, q_start: ArrayLike, max_step: float) -> F64:
+        """Configurations (K, dof) that continue q_start (dof,) along poses (N, 4, 4), K ≤ N.
+
+        They end before the first pose that has no answer or needs a joint step over max_step [rad].
+        """
 
     @abstractmethod
     def add_to(self, spec: mujoco.MjSpec, *, visual: bool, collision: bool, servos: bool = True) -> RobotNames:
         """Adds the robot at the origin of a MuJoCo spec: bodies, joints, geoms, position servos, TCP site.
 
-        Visual geoms are textured meshes in group 2 that touch nothing; collision geoms are in group 3.
+        Visual geoms are coloured meshes in group 2 that touch nothing; collision geoms are in group 3.
         Every geom's name begins with "robot/".
         """
+
+    def fk(self, q: ArrayLike) -> F64:
+        """TCP poses T_base_tcp (…, 4, 4) of configurations (…, dof) [rad]."""
+        from syngrasp.robots import kinematics
+
+        q = np.ascontiguousarray(q, dtype=np.float64)
+        flat = q.reshape(-1, self.dof)
+        out = np.empty((len(flat), 4, 4))
+        kinematics.fk_batch(self.chain.T_joint, self.chain.T_flange_tcp, flat, out)
+        return out.reshape(*q.shape[:-1], 4, 4)
+
+    def sphere_centers(self, q: ArrayLike, width: ArrayLike) -> F64:
+        """Centres (M, S, 3) of `spheres` in base [m], at configurations (M, dof) [rad] and gripper widths (M,) [m]."""
+        from syngrasp.robots import kinematics
+
+        q = np.ascontiguousarray(q, dtype=np.float64)
+        width = np.ascontiguousarray(np.broadcast_to(np.asarray(width, dtype=np.float64), len(q)))
+        s, out = self.spheres, np.empty((len(q), len(self.spheres), 3))
+        chain = self.chain
+        kinematics.sphere_centers_batch(chain.T_joint, chain.T_flange_tcp, s.link, s.center, s.finger, q, width, out)
+        return out
+
+    def ik_batch(self, T_base_tcp: ArrayLike, redundancy: int = 16) -> tuple[F64, I32]:
+        """`ik` of many poses (G, 4, 4): configurations (K, dof), by pose, and which pose (K,) each reaches."""
+        found = [self.ik(T, redundancy) for T in np.asarray(T_base_tcp, dtype=np.float64)]
+        index = np.repeat(np.arange(len(found), dtype=np.int32), [len(q) for q in found])
+        return (np.concatenate(found) if found else np.empty((0, self.dof))), index

@@ -1,0 +1,99 @@
+"""The `catalog` folder of a dataset: which objects are in it, under which licences, by whom.
+
+Both files follow from the committed shards alone, so any run may bring them up to date.
+"""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+from collections.abc import Iterable
+from typing import Any
+
+from syngrasp.dataset.commits import Commit, Root, read_commits
+from syngrasp.dataset.documents import checksum, seal, unseal
+from syngrasp.dataset.storage import Storage, open_storage
+from syngrasp.errors import DatasetError
+
+ENTRIES = "catalog/entries.json"
+ATTRIBUTION = "catalog/attribution.csv"
+_TEXTS = ("category", "license", "attribution")
+
+
+def update_catalog(root: Root) -> int:
+    """Brings `catalog/` up to date with the commits and returns how many objects are in use.
+
+    Only shards that it does not cover yet are read. The same commits give the same files, whatever the order.
+    Raises DatasetError where a file of a shard is damaged.
+    """
+    storage = open_storage(root)
+    commits = read_commits(storage)
+    document = _read(storage)
+    covered = set(document["shards"])
+    if not covered <= {c.shard for c in commits}:
+        document, covered = _empty(), set()
+    new = [c for c in commits if c.shard not in covered]
+    if not new and document["attribution_csv"]:
+        return len(document["objects"])
+    objects = document["objects"]
+    for commit in new:
+        add_shard(objects, shard_lines(storage, commit))
+    objects = dict(sorted(objects.items()))
+    table = attribution_csv(objects)
+    document = {
+        "shards": sorted(covered | {c.shard for c in new}),
+        "attribution_csv": checksum(table),
+        "objects": objects,
+    }
+    storage.write(ATTRIBUTION, table)
+    storage.write(ENTRIES, seal(document))
+    return len(objects)
+
+
+def shard_lines(storage: Storage, commit: Commit) -> list[dict[str, Any]]:
+    """The lines of a shard's `episodes.jsonl`."""
+    path = f"{commit.folder}/episodes.jsonl"
+    data = storage.read(path)
+    if checksum(data) != commit.files["episodes.jsonl"].checksum:
+        raise DatasetError(storage.url, f"{path} is damaged: its checksum does not match its commit")
+    return [json.loads(line) for line in data.splitlines()]
+
+
+def add_shard(objects: dict[str, dict[str, Any]], lines: Iterable[dict[str, Any]]) -> None:
+    """Adds the objects of some episodes: texts, range of scales, number of episodes with it and aiming at it."""
+    for line in lines:
+        for k, placed in enumerate(line["objects"]):
+            scale = placed["scale"]
+            entry = objects.setdefault(
+                placed["uid"],
+                {**{t: placed.get(t, "") for t in _TEXTS}, "scale": [scale, scale], "placed": 0, "targeted": 0},
+            )
+            entry["scale"] = [min(entry["scale"][0], scale), max(entry["scale"][1], scale)]
+            entry["placed"] += 1
+            entry["targeted"] += k == line["target"]
+
+
+def attribution_csv(objects: dict[str, dict[str, Any]]) -> bytes:
+    """The table of licences and authors that has to travel with the pictures, by uid."""
+    text = io.StringIO()
+    table = csv.writer(text, lineterminator="\n")
+    table.writerow(["uid", *_TEXTS])
+    for uid, entry in sorted(objects.items()):
+        table.writerow([uid, *(entry[t] for t in _TEXTS)])
+    return text.getvalue().encode()
+
+
+def _read(storage: Storage) -> dict[str, Any]:
+    """What is there, or nothing where a file is missing or damaged: it is made again then."""
+    try:
+        document = unseal(storage.read(ENTRIES))
+        if checksum(storage.read(ATTRIBUTION)) == document["attribution_csv"]:
+            return document
+    except (FileNotFoundError, ValueError):
+        pass
+    return _empty()
+
+
+def _empty() -> dict[str, Any]:
+    return {"shards": [], "attribution_csv": "", "objects": {}}

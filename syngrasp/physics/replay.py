@@ -1,0 +1,115 @@
+"""Executes the stored actions of an episode again, from nothing but what a dataset holds."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+from scipy.interpolate import CubicSpline
+
+from syngrasp import se3
+from syngrasp.physics.lift import Failure, LiftLimits, Motion, execute, judge, lift_world
+from syngrasp.records import ObjectModel, Phase, Scene
+from syngrasp.robots.base import Robot
+
+F64 = NDArray[np.float64]
+U8 = NDArray[np.uint8]
+
+STILL = 2e-3  # a TCP that moves less in a frame has not begun to lift [m]
+
+
+@dataclass(frozen=True, slots=True)
+class ReplayResult:
+    """What came of an episode's actions."""
+
+    lifted: bool
+    reason: str  # why not; empty when lifted
+    detail: str
+    lift_height: float  # least rise of the target over the hold [m]
+    slip: float  # largest motion of the target in the hand [m]
+    disturbance: float  # largest motion of any other object [m]
+    deviation: float  # largest distance of the TCP from the stored one [m]
+
+
+def replay(
+    scene: Scene,
+    models: Sequence[ObjectModel],
+    robot: Robot,
+    first_q: ArrayLike,
+    ee_pose: ArrayLike,
+    action: ArrayLike,
+    dt: float,
+    limits: LiftLimits,
+    physics: Mapping[str, float],
+) -> ReplayResult:
+    """Rebuilds a scene and executes stored actions in it.
+
+    The TCP's way is the sum of the actions from the first stored pose on; the arm follows it by continuous
+    inverse kinematics from its first stored configuration.
+
+    Args:
+        models: of `scene.objects`, in their order.
+        first_q: (dof,) configuration in the first frame [rad].
+        ee_pose: (F, 7) stored TCP poses; beyond the first they are only compared with.
+        action: (F, 7) stored actions.
+        dt: between frames [s].
+        limits: what counts as a lift.
+        physics: options drawn for the run, as stored in the rollout.
+    """
+    action = np.asarray(action, dtype=np.float64)
+    T_stored = se3.matrix_from_pose7(ee_pose)
+    T_wanted = integrate(T_stored[0], action)
+    q = _follow(robot, T_wanted, np.asarray(first_q, dtype=np.float64))
+    if q is None:
+        return ReplayResult(False, "unreachable", "the actions leave the arm's reach", 0.0, np.inf, np.inf, np.inf)
+    motion = Motion(q, _velocities(q, dt), action[:, 6], dt)
+    world = lift_world(scene, models, robot, physics)
+    recording = execute(world, robot, motion)
+    figures, failure = judge(recording, T_wanted, phases_of(action), 0.0, scene.target, dt, limits)
+    failure = failure or Failure("", "")
+    done = len(recording.T_base_tcp)
+    off = np.linalg.norm(recording.T_base_tcp[:, :3, 3] - T_stored[:done, :3, 3], axis=-1)
+    return ReplayResult(
+        not failure.reason,
+        failure.reason,
+        failure.detail,
+        figures.lift_height,
+        figures.slip,
+        figures.disturbance,
+        float(off.max()),
+    )
+
+
+def integrate(T_first: F64, action: F64) -> F64:
+    """TCP poses (F, 4, 4) reached by actions (F, 7) from a first pose (4, 4)."""
+    poses = [T_first]
+    for motion in action[:-1, :6]:
+        poses.append(se3.apply_delta(poses[-1], motion))
+    return np.stack(poses)
+
+
+def phases_of(action: F64) -> U8:
+    """Phases (F,) as the actions show them: reach until the gripper closes, lift once the TCP moves again."""
+    closing = action[:, 6] < 0
+    moving = np.linalg.norm(action[:, :3], axis=-1) > STILL
+    lifting = np.cumsum(closing & moving) > 0
+    return np.where(lifting, Phase.LIFT, np.where(closing, Phase.CLOSE, Phase.REACH)).astype(np.uint8)
+
+
+def _follow(robot: Robot, T_base_tcp: F64, first_q: F64) -> F64 | None:
+    """Configurations (F, dof) along TCP poses (F, 4, 4), each continuing the one before; None out of reach."""
+    way = [first_q]
+    for T in T_base_tcp[1:]:
+        q = robot.ik_near(T, way[-1])
+        if q is None:
+            return None
+        way.append(q)
+    return np.stack(way)
+
+
+def _velocities(q: F64, dt: float) -> F64:
+    """Velocities (F, dof) at the frames of the smooth motion from rest to rest through positions (F, dof)."""
+    spline = CubicSpline(np.arange(len(q)) * dt, q, bc_type="clamped")
+    return spline(np.arange(len(q)) * dt, 1)

@@ -1,0 +1,248 @@
+"""A MuJoCo model of a table scene: the table, free convex-decomposed objects, and the arm that may act on them.
+
+Names: bodies and free joints "object{i}", their geoms "object{i}/{part}", the table's geoms "table…", the arm's
+geoms "robot/…". The world frame is the robot's base frame.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cache, lru_cache
+
+import mujoco
+import numpy as np
+from numpy.typing import NDArray
+
+from syngrasp.records import ObjectModel, Scene
+from syngrasp.robots.base import Robot, RobotNames
+
+F64 = NDArray[np.float64]
+I32 = NDArray[np.int32]
+
+_OBJECT, _ROBOT, _PLANE, _SLAB = 1, 2, 4, 8  # collision bits
+_SLAB_THICKNESS = 0.04  # [m]
+_BAD_STATE = tuple(
+    int(w)
+    for w in (
+        mujoco.mjtWarning.mjWARN_BADQPOS,
+        mujoco.mjtWarning.mjWARN_BADQVEL,
+        mujoco.mjtWarning.mjWARN_BADQACC,
+        mujoco.mjtWarning.mjWARN_BADCTRL,
+        mujoco.mjtWarning.mjWARN_CONTACTFULL,
+        mujoco.mjtWarning.mjWARN_CNSTRFULL,
+    )
+)
+
+
+@dataclass(frozen=True, slots=True)
+class ContactOptions:
+    """How contacts are solved. The defaults are the ones that hold a grasp: elliptic cones with a high
+    friction impedance, stiff contacts, and a step that is half their time constant."""
+
+    timestep: float = 0.0025  # [s]
+    time_constant: float = 0.005  # of a contact [s], at least two steps
+    impratio: float = 10.0
+    torsion: float = 0.005  # torsional friction [m]
+    rolling: float = 0.0001  # rolling friction [m]
+    noslip_iterations: int = 0
+    sleep_tolerance: float = 1e-3  # [m/s], radii counted by MuJoCo
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Body:
+    """An object to be put into a world."""
+
+    model: ObjectModel
+    scale: float
+    mass: float  # [kg]
+    friction: float  # sliding coefficient
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Table:
+    """A slab whose top lies at `height`."""
+
+    height: float  # z of the top in base [m]
+    center: tuple[float, float]  # x y in base [m]
+    size: tuple[float, float]  # along x and y [m]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class RobotIndex:
+    """Where the arm lives in a model's arrays."""
+
+    q: I32  # (dof,) into qpos
+    v: I32  # (dof,) into qvel
+    actuators: I32  # (dof,) into ctrl
+    finger_q: I32  # (2,) into qpos
+    gripper: int  # into ctrl
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class World:
+    """A compiled scene. The model may be changed in place by its one user; `MjData` is made anew for each run."""
+
+    model: mujoco.MjModel
+    robot: RobotIndex | None
+    object_q: I32  # (N, 7) into qpos
+    object_v: I32  # (N, 6) into qvel
+
+    def object_poses(self, qpos: F64) -> F64:
+        """Pose7 (…, N, 7) of the objects in base, real quaternion part ≥ 0, from states (…, nq)."""
+        poses = qpos[..., self.object_q]
+        return np.where((poses[..., 3:4] < 0.0) & (np.arange(7) >= 3), -poses, poses)
+
+
+@cache
+def quiet_warnings() -> None:
+    """Sends MuJoCo's warnings to `logging` instead of stderr and MUJOCO_LOG.TXT, once in a process.
+
+    Nothing is lost by it: a run that diverges is found by `diverged`.
+    """
+    log = logging.getLogger(__name__)
+    mujoco.set_mju_user_warning(lambda message: log.debug("%s", message))
+
+
+def diverged(data: mujoco.MjData) -> bool:
+    """Whether a run left the finite numbers or ran out of room for contacts."""
+    return any(data.warning[w].number for w in _BAD_STATE) or not np.isfinite(data.qpos).all()
+
+
+def bodies_of(scene: Scene, models: Sequence[ObjectModel]) -> list[Body]:
+    """The scene's objects with their models, `models[i]` being that of `scene.objects[i]`."""
+    return [Body(m, o.scale, o.mass, o.friction) for o, m in zip(scene.objects, models, strict=True)]
+
+
+def table_of(scene: Scene) -> Table:
+    """The scene's table."""
+    return Table(scene.table_height, scene.table_center, scene.table_size)
+
+
+def build_world(
+    bodies: Sequence[Body],
+    table: Table,
+    robot: Robot | None = None,
+    options: ContactOptions | None = None,
+    *,
+    resting: F64 | None = None,
+) -> World:
+    """Compiles a world.
+
+    Objects meet the table's top as an unbounded plane, which is exact as long as they stay above the table and
+    several times cheaper than a box; the arm meets the slab itself. Objects given as `resting` at poses (N, 7) in
+    base begin asleep there, and keep their poses until something touches them.
+    """
+    quiet_warnings()
+    options = options or ContactOptions()
+    spec = _with_options(_robot_spec(robot).copy() if robot else mujoco.MjSpec(), options)
+    _add_table(spec, table)
+    for i, body in enumerate(bodies):
+        _add_object(spec, i, body, options, None if resting is None else resting[i])
+    model = spec.compile()
+    start = [int(model.joint(f"object{i}").qposadr[0]) for i in range(len(bodies))]
+    start_v = [int(model.joint(f"object{i}").dofadr[0]) for i in range(len(bodies))]
+    return World(
+        model,
+        _robot_index(model, _robot_names(robot)) if robot else None,
+        np.add.outer(start, np.arange(7)).astype(np.int32).reshape(-1, 7),
+        np.add.outer(start_v, np.arange(6)).astype(np.int32).reshape(-1, 6),
+    )
+
+
+def _with_options(spec: mujoco.MjSpec, options: ContactOptions) -> mujoco.MjSpec:
+    spec.compiler.degree = False
+    option = spec.option
+    option.timestep = options.timestep
+    option.cone = mujoco.mjtCone.mjCONE_ELLIPTIC
+    option.impratio = options.impratio
+    option.noslip_iterations = options.noslip_iterations
+    option.integrator = mujoco.mjtIntegrator.mjINT_IMPLICITFAST
+    option.jacobian = mujoco.mjtJacobian.mjJAC_DENSE  # sparse ones give wrong accelerations in MuJoCo 4.0.0
+    option.enableflags |= int(mujoco.mjtEnableBit.mjENBL_SLEEP)
+    option.disableflags |= int(mujoco.mjtDisableBit.mjDSBL_AUTORESET)  # a diverged run must stay visible
+    option.sleep_tolerance = options.sleep_tolerance
+    return spec
+
+
+def _add_table(spec: mujoco.MjSpec, table: Table) -> None:
+    x, y = table.center
+    spec.worldbody.add_geom(
+        name="table",
+        type=mujoco.mjtGeom.mjGEOM_PLANE,
+        pos=[x, y, table.height],
+        size=[table.size[0] / 2, table.size[1] / 2, 0.1],
+        contype=_PLANE,
+        conaffinity=0,
+        condim=4,
+    )
+    spec.worldbody.add_geom(
+        name="table/slab",
+        type=mujoco.mjtGeom.mjGEOM_BOX,
+        pos=[x, y, table.height - _SLAB_THICKNESS / 2],
+        size=[table.size[0] / 2, table.size[1] / 2, _SLAB_THICKNESS / 2],
+        contype=_SLAB,
+        conaffinity=0,
+        condim=3,
+    )
+
+
+def _add_object(spec: mujoco.MjSpec, i: int, body: Body, options: ContactOptions, resting: F64 | None) -> None:
+    added = spec.worldbody.add_body(name=f"object{i}")
+    added.add_freejoint(name=f"object{i}")
+    added.explicitinertial = True
+    added.mass = body.mass
+    inertia = body.model.inertia * (body.mass / body.model.volume * body.scale**2)
+    added.fullinertia = inertia[[0, 1, 2, 0, 0, 1], [0, 1, 2, 1, 2, 2]]
+    if resting is not None:
+        added.pos, added.quat = resting[:3], resting[3:]
+        added.sleep = mujoco.mjtSleepPolicy.mjSLEEP_INIT
+    for part, vertices in enumerate(body.model.hulls):
+        name = f"object{i}/{part}"
+        spec.add_mesh(name=name, uservert=vertices.ravel(), scale=[body.scale] * 3)
+        added.add_geom(
+            name=name,
+            type=mujoco.mjtGeom.mjGEOM_MESH,
+            meshname=name,
+            contype=_OBJECT,
+            conaffinity=_OBJECT | _ROBOT | _PLANE,
+            condim=4,
+            priority=1,  # the object's friction rules, whatever it touches
+            friction=[body.friction, options.torsion, options.rolling],
+            solref=[options.time_constant, 1.0],
+        )
+
+
+@lru_cache(maxsize=4)
+def _robot_parts(robot: Robot) -> tuple[mujoco.MjSpec, RobotNames]:
+    """The arm alone as a spec; copying it is far cheaper than building it again."""
+    spec = mujoco.MjSpec()
+    spec.compiler.degree = False
+    names = robot.add_to(spec, visual=False, collision=True)
+    for geom in spec.geoms:
+        if geom.contype or geom.conaffinity:
+            geom.contype = _ROBOT
+            geom.conaffinity = _OBJECT | _SLAB
+    return spec, names
+
+
+def _robot_spec(robot: Robot) -> mujoco.MjSpec:
+    return _robot_parts(robot)[0]
+
+
+def _robot_names(robot: Robot) -> RobotNames:
+    return _robot_parts(robot)[1]
+
+
+def _robot_index(model: mujoco.MjModel, names: RobotNames) -> RobotIndex:
+    def address(joints: Sequence[str], field: str) -> I32:
+        return np.array([getattr(model.joint(j), field)[0] for j in joints], dtype=np.int32)
+
+    return RobotIndex(
+        address(names.joints, "qposadr"),
+        address(names.joints, "dofadr"),
+        np.array([model.actuator(a).id for a in names.actuators], dtype=np.int32),
+        address(names.finger_joints, "qposadr"),
+        model.actuator(names.gripper_actuator).id,
+    )

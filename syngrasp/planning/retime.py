@@ -1,0 +1,211 @@
+"""When a path is where: the fastest time law within limits, made smooth, sampled at the control rate.
+
+The time law is that of TOPP-RA (Pham and Pham, 2018): with x = ṡ² and u = s̈ all limits are linear, a backward pass
+finds the largest x at each point from which the end can be reached, a forward pass takes the largest u. Averaging
+s(t) over two short windows then bounds the jerk. What is checked against the limits is the curve that is executed:
+the cubic Hermite interpolant of the samples.
+"""
+
+from __future__ import annotations
+
+from math import sqrt
+from typing import NamedTuple
+
+import numpy as np
+from numba import njit
+from numpy.typing import NDArray
+
+from syngrasp.planning.arrays import RobotArrays
+from syngrasp.planning.smoothing import Spline, evaluate
+from syngrasp.planning.straight import tcp_positions
+
+F64 = NDArray[np.float64]
+TICK = 0.005  # of the time law before it is sampled [s]
+POINTS_PER_SPAN = 6
+TINY = 1e-9
+
+
+class Pace(NamedTuple):
+    """How fast a motion may be."""
+
+    velocity: F64  # (dof,) [rad/s]
+    acceleration: F64  # (dof,) [rad/s²]
+    jerk: F64  # (dof,) [rad/s³]
+    tcp_speed: float  # [m/s]
+    smoothing_time: float  # window that rounds the speed profile [s]
+    dt: float  # control period [s]
+
+
+class Motion(NamedTuple):
+    """Samples at the control rate of a motion from rest to rest."""
+
+    q: F64  # (N, dof) [rad]
+    qd: F64  # (N, dof) [rad/s]
+
+
+@njit(cache=True, nogil=True)
+def _range(first, second, limit, x, dx, bound):
+    """Range of u that `limit` (dof,), the next x ≤ `bound` and the next x ≥ 0 allow at x, and the range's slopes in x.
+
+    Each is a line in x: |q′ u + q″ x| ≤ a for each joint, x + 2 Δs u for the next point.
+    """
+    high, high_slope = (bound - x) / (2.0 * dx), -0.5 / dx
+    low, low_slope = -x / (2.0 * dx), -0.5 / dx
+    for j in range(len(limit)):
+        if abs(first[j]) < TINY:
+            continue
+        slope = -second[j] / first[j]
+        width = limit[j] / abs(first[j])
+        if slope * x + width < high:
+            high, high_slope = slope * x + width, slope
+        if slope * x - width > low:
+            low, low_slope = slope * x - width, slope
+    return low, low_slope, high, high_slope
+
+
+@njit(cache=True, nogil=True)
+def speed_profile(s, derivatives, acceleration, cap):
+    """Largest ṡ² (N,) along a path, 0 at both ends, within joint accelerations (dof,) and `cap` (N,) on ṡ².
+
+    `derivatives` are q, dq/ds, d²q/ds² (3, N, dof) at s (N,). In the backward pass the largest x with a non-empty
+    range of u is found by Newton steps from above: the range's width is a concave function of x.
+    """
+    n = len(s)
+    x = np.empty(n)
+    x[n - 1] = 0.0
+    for i in range(n - 2, -1, -1):
+        first, second, dx = derivatives[1, i], derivatives[2, i], s[i + 1] - s[i]
+        value = cap[i]
+        for j in range(len(acceleration)):
+            if abs(first[j]) < TINY and abs(second[j]) > TINY:
+                value = min(value, acceleration[j] / abs(second[j]))
+        for _ in range(50):
+            low, low_slope, high, high_slope = _range(first, second, acceleration, value, dx, x[i + 1])
+            if low <= high + TINY:
+                break
+            value = max(0.0, value - (high - low) / (high_slope - low_slope))
+        x[i] = value
+    x[0] = 0.0
+    for i in range(n - 1):
+        first, second, dx = derivatives[1, i], derivatives[2, i], s[i + 1] - s[i]
+        _, _, high, _ = _range(first, second, acceleration, x[i], dx, x[i + 1])
+        x[i + 1] = min(x[i + 1], max(0.0, x[i] + 2.0 * dx * high))
+    return x
+
+
+def duration(s: F64, x: F64) -> float:
+    """Time [s] that a speed profile ṡ² (N,) takes along s (N,)."""
+    return float((2.0 * np.diff(s) / np.maximum(np.sqrt(x[1:]) + np.sqrt(x[:-1]), TINY)).sum())
+
+
+@njit(cache=True, nogil=True)
+def _time_law(s, x, tick):
+    """Parameter and its speed (2, T) every `tick` [s]; between points of s the acceleration is constant."""
+    total = 0.0
+    for i in range(len(s) - 1):
+        total += 2.0 * (s[i + 1] - s[i]) / max(sqrt(x[i]) + sqrt(x[i + 1]), TINY)
+    out = np.empty((2, int(np.ceil(total / tick)) + 1))
+    i, begin = 0, 0.0
+    end = 2.0 * (s[1] - s[0]) / max(sqrt(x[0]) + sqrt(x[1]), TINY)
+    for k in range(out.shape[1] - 1):
+        t = k * tick
+        while t > end and i < len(s) - 2:
+            i, begin = i + 1, end
+            end = begin + 2.0 * (s[i + 1] - s[i]) / max(sqrt(x[i]) + sqrt(x[i + 1]), TINY)
+        u = (x[i + 1] - x[i]) / (2.0 * (s[i + 1] - s[i]))
+        v = sqrt(x[i])
+        out[0, k] = min(s[i] + (t - begin) * (v + 0.5 * u * (t - begin)), s[i + 1])
+        out[1, k] = max(v + u * (t - begin), 0.0)
+    out[0, -1], out[1, -1] = s[-1], 0.0
+    return out
+
+
+def _averaged(law: F64, window: int) -> F64:
+    """A time law (2, T) averaged over a window and over half of it: as long as both longer, at rest at both ends."""
+    kernel = np.convolve(np.full(window, 1.0 / window), np.full(window // 2 + 1, 1.0 / (window // 2 + 1)))
+    extra = len(kernel) - 1
+    s = np.convolve(np.concatenate([law[0], np.full(extra, law[0, -1])]), kernel)[: law.shape[1] + extra]
+    speed = np.convolve(law[1], kernel)
+    return np.stack([s, speed])
+
+
+@njit(cache=True, nogil=True)
+def _at(law, tick, times):
+    """Parameter and speed (2, N) of a time law at times (N,) [s], by cubic Hermite interpolation."""
+    out = np.empty((2, len(times)))
+    for n in range(len(times)):
+        k = min(int(times[n] / tick), law.shape[1] - 2)
+        f = min(times[n] / tick - k, 1.0)
+        p, q, v, w = law[0, k], law[0, k + 1], law[1, k] * tick, law[1, k + 1] * tick
+        out[0, n] = p + f * (v + f * (3.0 * (q - p) - 2.0 * v - w + f * (v + w - 2.0 * (q - p))))
+        out[1, n] = (v + f * (2.0 * (3.0 * (q - p) - 2.0 * v - w) + 3.0 * f * (v + w - 2.0 * (q - p)))) / tick
+    return out
+
+
+@njit(cache=True, nogil=True)
+def interpolate(q, qd, dt, substeps):
+    """Configurations ((N − 1) · substeps + 1, dof) of the cubic Hermite interpolant of samples (N, dof)."""
+    out = np.empty(((len(q) - 1) * substeps + 1, q.shape[1]))
+    for k in range(len(q) - 1):
+        for m in range(substeps):
+            f = m / substeps
+            for j in range(q.shape[1]):
+                v, w, d = qd[k, j] * dt, qd[k + 1, j] * dt, q[k + 1, j] - q[k, j]
+                out[k * substeps + m, j] = q[k, j] + f * (v + f * (3.0 * d - 2.0 * v - w + f * (v + w - 2.0 * d)))
+    out[-1] = q[-1]
+    return out
+
+
+def extremes(motion: Motion, dt: float) -> tuple[F64, F64, F64]:
+    """Largest |velocity|, |acceleration| and |jerk|, each (dof,), of the cubic Hermite interpolant of a motion.
+
+    A segment's acceleration is linear in time: its extremes are at the ends, the velocity's there or where it is 0.
+    """
+    v0, v1 = motion.qd[:-1], motion.qd[1:]
+    mean = np.diff(motion.q, axis=0) / dt
+    a0, a1 = (6.0 * mean - 4.0 * v0 - 2.0 * v1) / dt, (-6.0 * mean + 2.0 * v0 + 4.0 * v1) / dt
+    turns = a0 * a1 < 0.0
+    inner = np.where(turns, v0 + 0.5 * dt * a0 * a0 / np.where(turns, a0 - a1, 1.0), 0.0)
+    velocity = np.maximum(np.abs(motion.qd).max(0), np.abs(inner).max(0))
+    acceleration = np.maximum(np.abs(a0).max(0), np.abs(a1).max(0))
+    return velocity, acceleration, np.abs(a1 - a0).max(0) / dt
+
+
+def _excess(robot: RobotArrays, motion: Motion, pace: Pace) -> float:
+    """By how much a motion must be slowed to keep the pace; at most 1 where it does."""
+    velocity, acceleration, jerk = extremes(motion, pace.dt)
+    tcp = tcp_positions(robot, interpolate(motion.q, motion.qd, pace.dt, 4))
+    speed = np.sqrt((np.diff(tcp, axis=0) ** 2).sum(1).max()) * 4.0 / pace.dt
+    return max(
+        float((velocity / pace.velocity).max()),
+        sqrt(float((acceleration / pace.acceleration).max())),
+        float((jerk / pace.jerk).max()) ** (1.0 / 3.0),
+        float(speed) / pace.tcp_speed,
+    )
+
+
+def retime(robot: RobotArrays, spline: Spline, pace: Pace) -> Motion:
+    """Runs along a spline from rest to rest within a pace, in a whole number of control periods.
+
+    The motion never stops in between: inside, every point of the time law has a positive speed.
+    """
+    end = spline.knots[-1]
+    s = np.linspace(0.0, end, POINTS_PER_SPAN * (len(spline.control) - 3) + 1)
+    derivatives = evaluate(spline, s)
+    travel = np.sqrt((np.gradient(tcp_positions(robot, derivatives[0]), s, axis=0) ** 2).sum(1))
+    cap = (pace.velocity / np.maximum(np.abs(derivatives[1]), TINY)).min(1)
+    cap = np.minimum(cap, pace.tcp_speed / np.maximum(travel, TINY)) ** 2
+    x = speed_profile(s, derivatives, pace.acceleration, cap)
+    law = _averaged(_time_law(s, x, TICK), max(round(pace.smoothing_time / TICK), 1))
+    shortest, slower = (law.shape[1] - 1) * TICK, 1.0
+    while True:
+        periods = max(int(np.ceil(shortest * slower / pace.dt - 1e-9)), 2)
+        stretch = periods * pace.dt / shortest
+        at = _at(law, TICK, np.arange(periods + 1) * (pace.dt / stretch))
+        at[0, 0], at[0, -1], at[1, 0], at[1, -1] = 0.0, end, 0.0, 0.0
+        derivatives = evaluate(spline, np.clip(at[0], 0.0, end))
+        motion = Motion(derivatives[0], derivatives[1] * (at[1] / stretch)[:, None])
+        excess = _excess(robot, motion, pace)
+        if excess <= 1.0:
+            return motion
+        slower = stretch * max(excess, 1.0 + 0.5 / periods)

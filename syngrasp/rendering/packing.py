@@ -1,0 +1,181 @@
+"""From looks, shapes and poses to the rows that the ray tracer's kernels read."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from syngrasp import se3
+from syngrasp.rendering import tracer_types
+from syngrasp.rendering.furniture import Block
+from syngrasp.rendering.look import LightLook, MaterialLook
+from syngrasp.rendering.shapes import Shape
+
+F32 = NDArray[np.float32]
+F64 = NDArray[np.float64]
+U8 = NDArray[np.uint8]
+
+STILL = 2e-5
+"""A part whose farthest point moves less than this over an episode stands still [m]."""
+
+MATERIALS = ("table_material", "support_material", "floor_material", "wall_material", "pedestal_material")
+_LIGHT_KINDS = {"point": 0, "spot": 1, "directional": 2}
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class PlacedShape:
+    """A shape and its poses over the frames."""
+
+    shape: Shape
+    R: F64  # (F, 3, 3)
+    p: F64  # (F, 3) [m]
+    scale: float
+    label: int
+    tint: tuple[float, float, float]
+    roughness: float
+    metallic: float
+
+    def moves(self) -> bool:
+        """Whether any frame shows it elsewhere than the first."""
+        radius = self.scale * float(np.linalg.norm(np.maximum(np.abs(self.shape.lower), np.abs(self.shape.upper))))
+        turned = np.linalg.norm(self.R - self.R[:1], axis=(1, 2)) * radius
+        return bool((np.linalg.norm(self.p - self.p[:1], axis=1) + turned).max() > STILL)
+
+
+def instance_rows(parts: Sequence[PlacedShape], frames: slice) -> NDArray[np.void]:
+    """(F, K) Instance rows of parts over some frames."""
+    count = len(range(*frames.indices(len(parts[0].p)))) if parts else 1
+    rows = np.zeros((count, len(parts)), tracer_types.Instance.numpy_dtype())
+    for k, part in enumerate(parts):
+        R, p = part.R[frames], part.p[frames]
+        middle = 0.5 * part.scale * (part.shape.lower + part.shape.upper)
+        half = 0.5 * part.scale * (part.shape.upper - part.shape.lower) + 1e-5
+        centre, reach = p + R @ middle, np.abs(R) @ half
+        rows["rotation"][:, k], rows["position"][:, k], rows["scale"][:, k] = R, p, part.scale
+        rows["lower"][:, k], rows["upper"][:, k] = centre - reach, centre + reach
+    return rows
+
+
+def windows(
+    parts: Sequence[PlacedShape], cameras: Sequence[F64], intrinsics: Sequence[F64], width: int, height: int
+) -> NDArray[np.int32]:
+    """(F, C, K, 4) pixel rectangles x0 y0 x1 y1 outside which a part cannot be seen."""
+    frames = len(parts[0].p) if parts else 0
+    out = np.zeros((frames, len(cameras), len(parts), 4), np.int32)
+    signs = np.stack(np.meshgrid([0, 1], [0, 1], [0, 1], indexing="ij"), -1).reshape(8, 3)
+    for k, part in enumerate(parts):
+        corners = part.scale * (part.shape.lower + signs * (part.shape.upper - part.shape.lower))
+        points = np.einsum("fij,nj->fni", part.R, corners) + part.p[:, None]
+        for c, (T, K) in enumerate(zip(cameras, intrinsics, strict=True)):
+            local = se3.transform(se3.invert(T), points)
+            depth = local[..., 2:]
+            pixels = local[..., :2] / np.maximum(depth, 1e-6) * K[0, 0] + K[:2, 2]
+            low, high = pixels.min(axis=1) - 2.0, pixels.max(axis=1) + 2.0
+            behind = (depth[..., 0] < 0.02).any(axis=1)[:, None]
+            size = np.array([width, height])
+            out[:, c, k, :2] = np.where(behind, 0, np.clip(np.floor(low), 0, size))
+            out[:, c, k, 2:] = np.where(behind, size, np.clip(np.ceil(high), 0, size))
+    return out
+
+
+def camera_rows(cameras: Sequence[F64], intrinsics: Sequence[F64]) -> NDArray[np.void]:
+    """(C,) Camera rows, exposure 1."""
+    rows = np.zeros(len(cameras), tracer_types.Camera.numpy_dtype())
+    for row, T, K in zip(rows, cameras, intrinsics, strict=True):
+        row["rotation"], row["position"] = T[:3, :3], T[:3, 3]
+        row["focal"], row["cx"], row["cy"], row["gain"] = K[0, 0], K[0, 2], K[1, 2], 1.0
+    return rows
+
+
+def part_rows(parts: Sequence[PlacedShape], first_texture: int) -> tuple[NDArray[np.void], list[list[U8]]]:
+    """Part rows and the mip chains of their textures, numbered from `first_texture`."""
+    rows = np.zeros(len(parts), tracer_types.Part.numpy_dtype())
+    chains: list[list[U8]] = []
+    face = 0
+    for row, part in zip(rows, parts, strict=True):
+        row["mesh"], row["face0"], row["label"] = part.shape.mesh.id, face, part.label
+        row["texture"], row["density"] = -1, part.shape.density
+        row["roughness"], row["metallic"], row["tint"] = part.roughness, part.metallic, part.tint
+        if part.shape.texture is not None:
+            row["texture"] = first_texture + len(chains)
+            chains.append(part.shape.texture)
+        face += len(part.shape.face_color)
+    return rows, chains
+
+
+def texture_rows(chains: Sequence[list[U8]]) -> tuple[NDArray[np.void], U8]:
+    """Texture rows and all their texels in one array."""
+    rows = np.zeros(len(chains), tracer_types.Texture.numpy_dtype())
+    offset = 0
+    for row, chain in zip(rows, chains, strict=True):
+        height, width = chain[0].shape[:2]
+        row["offset"], row["width"], row["height"], row["levels"] = offset, width, height, len(chain)
+        offset += sum(level.size for level in chain)
+    return rows, np.concatenate([level.ravel() for chain in chains for level in chain])
+
+
+def material_row(material: MaterialLook, texture: int) -> NDArray[np.void]:
+    """One Material row."""
+    row = np.zeros((), tracer_types.Material.numpy_dtype())
+    row["texture"], row["inv_tile"] = texture, 1.0 / material.tile
+    row["cos_angle"], row["sin_angle"], row["offset"] = np.cos(material.angle), np.sin(material.angle), material.offset
+    row["roughness"], row["metallic"] = material.roughness, material.metallic
+    return row
+
+
+def box_rows(blocks: Sequence[Block]) -> NDArray[np.void]:
+    """Box rows of furniture."""
+    rows = np.zeros(len(blocks), tracer_types.Box.numpy_dtype())
+    for row, block in zip(rows, blocks, strict=True):
+        row["lower"], row["upper"] = block.lower, block.upper
+        row["material"], row["label"] = MATERIALS.index(block.material), block.label
+    return rows
+
+
+def light_rows(lights: Sequence[LightLook], table_height: float) -> NDArray[np.void]:
+    """Light rows; a lamp's intensity is stated at the workspace's centre."""
+    rows = np.zeros(len(lights), tracer_types.Light.numpy_dtype())
+    for row, light in zip(rows, lights, strict=True):
+        away = np.array(light.position) - (0.5, 0.0, table_height)
+        distance_sq = 1.0 if light.kind == "directional" else float(away @ away)
+        row["kind"], row["position"], row["direction"] = _LIGHT_KINDS[light.kind], light.position, light.direction
+        row["radius"] = light.radius
+        row["color"] = light.intensity * distance_sq * blackbody(light.temperature)
+        row["cos_inner"], row["cos_outer"] = np.cos(0.7 * light.cone), np.cos(light.cone)
+    return rows
+
+
+def blackbody(temperature: float) -> F64:
+    """Linear RGB (3,) of luminance 1 of a black body at 1667…25000 K (Kim et al.'s Planckian locus in CIE xy),
+    seen by a camera balanced half-way to it, as automatic white balance leaves a lamp's tint."""
+    t = 1000.0 / temperature
+    if temperature <= 4000:
+        x = -0.2661239 * t**3 - 0.2343589 * t**2 + 0.8776956 * t + 0.179910
+    else:
+        x = -3.0258469 * t**3 + 2.1070379 * t**2 + 0.2226347 * t + 0.240390
+    if temperature <= 2222:
+        y = -1.1063814 * x**3 - 1.34811020 * x**2 + 2.18555832 * x - 0.20219683
+    elif temperature <= 4000:
+        y = -0.9549476 * x**3 - 1.37418593 * x**2 + 2.09137015 * x - 0.16748867
+    else:
+        y = 3.0817580 * x**3 - 5.87338670 * x**2 + 3.75112997 * x - 0.37001483
+    xyz = np.array([x / y, 1.0, (1 - x - y) / y])
+    rgb = np.array([[3.2406, -1.5372, -0.4986], [-0.9689, 1.8758, 0.0415], [0.0557, -0.2040, 1.0570]]) @ xyz
+    rgb = np.sqrt(np.clip(rgb, 0.01, None))
+    return rgb / (rgb @ (0.2126, 0.7152, 0.0722))
+
+
+def exposure_gain(ambient: F32, light: F32, bias: float) -> F32:
+    """Exposure (C,) of each camera from its still layer: sky's share (C, P, 3) and the lamps' (C, P, L, 3).
+
+    Meters as cameras do, log-average towards mid-grey, but only by two thirds, so that dark scenes stay darker;
+    then holds the brightest twentieth below the curve's shoulder. `bias` [EV] comes on top.
+    """
+    luminance = (ambient + light.sum(axis=2)) @ np.array([0.2126, 0.7152, 0.0722], np.float32)
+    average = np.exp(np.log(np.maximum(luminance, 1e-3)).mean(axis=1))
+    gain = 0.22 / (average ** (2 / 3) * 0.35 ** (1 / 3))
+    bright = np.quantile(luminance, 0.95, axis=1)
+    return np.minimum(gain, 1.1 / np.maximum(bright, 1e-3)) * 2.0**bias

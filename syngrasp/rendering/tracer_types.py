@@ -1,0 +1,149 @@
+"""Data that the ray tracer's kernels read. Positions in base [m]; colours linear RGB."""
+
+from __future__ import annotations
+
+import warp as wp
+
+wp.set_module_options({"enable_backward": False})
+
+
+@wp.struct
+class Camera:
+    """A pinhole. A ray's direction has length 1 along the optical axis, so its parameter is depth."""
+
+    rotation: wp.mat33  # base from camera, OpenCV axes
+    position: wp.vec3
+    focal: float  # [px]
+    cx: float  # [px], from the image's left edge
+    cy: float
+    gain: float  # exposure
+
+
+@wp.struct
+class Instance:
+    """Where a part is in one frame: p_base = position + scale · rotation · p_part."""
+
+    rotation: wp.mat33
+    position: wp.vec3
+    scale: float
+    lower: wp.vec3  # box around it in base
+    upper: wp.vec3
+
+
+@wp.struct
+class Part:
+    """A rigid triangle mesh and its finish."""
+
+    mesh: wp.uint64
+    face0: int  # first of its faces in the shared arrays
+    texture: int  # −1: face colours alone
+    density: float  # texels per metre at scale 1
+    roughness: float
+    metallic: float
+    tint: wp.vec3
+    label: int  # in the mask
+
+
+@wp.struct
+class Texture:
+    """A mip chain in the shared texels; level l is (height >> l, width >> l, 3) sRGB."""
+
+    offset: int
+    width: int
+    height: int
+    levels: int
+
+
+@wp.struct
+class Material:
+    """A texture laid flat on boxes."""
+
+    texture: int
+    inv_tile: float  # [1/m]
+    cos_angle: float
+    sin_angle: float
+    offset: wp.vec2
+    roughness: float
+    metallic: float
+
+
+@wp.struct
+class Box:
+    """An axis-aligned box of furniture."""
+
+    lower: wp.vec3
+    upper: wp.vec3
+    material: int
+    label: int
+
+
+@wp.struct
+class Light:
+    """A lamp or sun; see look.LightLook."""
+
+    kind: int  # 0 point, 1 spot, 2 directional
+    position: wp.vec3
+    direction: wp.vec3
+    radius: float
+    color: wp.vec3  # times intensity, and for lamps times the square of the distance it is stated for
+    cos_inner: float
+    cos_outer: float
+
+
+@wp.struct
+class World:
+    """All but the instances."""
+
+    still: wp.array(dtype=Part)
+    moving: wp.array(dtype=Part)
+    corner_normal: wp.array(dtype=wp.vec3)  # three per face
+    corner_uv: wp.array(dtype=wp.vec2)  # three per face, v up
+    face_color: wp.array(dtype=wp.vec3)
+    textures: wp.array(dtype=Texture)
+    texels: wp.array(dtype=wp.uint8)
+    srgb: wp.array(dtype=float)  # (256,) sRGB byte to linear
+    materials: wp.array(dtype=Material)
+    boxes: wp.array(dtype=Box)
+    lights: wp.array(dtype=Light)
+    room_lower: wp.vec3
+    room_upper: wp.vec3
+    walls: int  # 0: sky where walls and ceiling would be
+    floor_material: int
+    wall_material: int
+    zenith: wp.vec3
+    horizon: wp.vec3
+    ground: wp.vec3
+    pixel: float  # angle of a pixel [rad]
+
+
+@wp.struct
+class Hit:
+    """The nearest surface along a ray; part −1 when there is none."""
+
+    t: float
+    part: int
+    face: int
+    u: float
+    v: float
+    normal: wp.vec3  # of the face, towards the ray's origin
+
+
+@wp.struct
+class Surface:
+    """A point to be lit."""
+
+    point: wp.vec3  # lifted off the face against self-shadowing
+    normal: wp.vec3  # for shading
+    face_normal: wp.vec3
+    base: wp.vec3
+    roughness: float
+    metallic: float
+
+
+@wp.struct
+class LightSample:
+    """Light that arrives at a point."""
+
+    direction: wp.vec3  # towards the light, unit
+    distance: float
+    color: wp.vec3  # irradiance / π on a surface that faces it

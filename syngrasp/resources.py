@@ -1,0 +1,33 @@
+"""Data files that come with syngrasp: `assets/` and `pipelines/`.
+
+In the wheel they lie inside the package; in a checkout beside it.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from syngrasp.errors import SyngraspError
+
+_PACKAGE = Path(__file__).resolve().parent
+
+
+class ResourceMissing(SyngraspError):
+    """A data file that should have come with syngrasp."""
+
+    def __init__(self, name: str) -> None:
+        super().__init__(f"data {name!r} not found in {_PACKAGE} or {_PACKAGE.parent}; reinstall syngrasp")
+
+
+def resource(name: str) -> Path:
+    """The path of a data file or folder by its name relative to the repository, such as "assets/robots/x.yaml".
+
+    A new file is placed where its folder is.
+    """
+    for root in (_PACKAGE, _PACKAGE.parent):
+        if (root / name).exists():
+            return root / name
+    for root in (_PACKAGE, _PACKAGE.parent):
+        if (root / name).parent.is_dir():
+            return root / name
+    raise ResourceMissing(name)

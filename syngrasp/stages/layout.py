@@ -1,0 +1,263 @@
+"""Slot → Scene: draws objects, table, start and task, drops the objects and lets them come to rest."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import TYPE_CHECKING, Literal, Self
+
+import numpy as np
+from numpy.typing import NDArray
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+
+from syngrasp import se3
+from syngrasp.errors import CatalogError
+from syngrasp.records import ObjectEntry, ObjectModel, PlacedObject, Scene, Slot
+from syngrasp.seeding import rng
+from syngrasp.stage import Rejected
+from syngrasp.stages.context import StageContext
+
+if TYPE_CHECKING:
+    from syngrasp.physics.settle import Settled
+    from syngrasp.physics.world import Body, Table
+
+F64 = NDArray[np.float64]
+Range = tuple[float, float]
+
+SPOT_TRIES = 64  # for each object
+START_TRIES = 12
+START_REACH = 1.3  # largest joint distance of a start from home [rad]: keeps the elbow up
+INSTRUCTIONS = ("pick up the {}", "pick up {}", "grasp the {}", "grab the {}", "lift the {}", "take the {}")
+
+
+class LayoutConfig(BaseModel):
+    """What lies on the table and how it got there. Positions are in the robot's base frame."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    kind: Literal["drop"] = Field("drop", description="how scenes are made: objects are dropped and settle")
+    objects: tuple[int, int] = Field((4, 8), description="range of the number of objects, 1 to 8")
+    area_x: Range = Field((0.30, 0.70), description="where objects lie, along x [m]")
+    area_y: Range = Field((-0.25, 0.25), description="where objects lie, along y [m]")
+    margin: float = Field(0.03, ge=0.0, le=0.2, description="how far beyond the area an object may come to rest [m]")
+    gap: float = Field(0.02, ge=0.0, le=0.2, description="least distance between objects when dropped [m]")
+    table_height: Range = Field((-0.1, 0.2), description="z of the table's top [m], within [-0.4, 0.5]")
+    table_front: float = Field(0.22, ge=0.15, le=0.4, description="x of the table's edge before the robot [m]")
+    table_depth: Range = Field((0.75, 1.05), description="size of the table along x [m]")
+    table_width: Range = Field((1.1, 1.7), description="size of the table along y [m]")
+    random_pose_fraction: float = Field(
+        0.5, ge=0.0, le=1.0, description="share of objects dropped in any orientation; the rest in resting poses"
+    )
+    drop_height: float = Field(0.005, ge=0.0, le=0.2, description="of an object's lowest point over the table [m]")
+    mass: Range = Field((0.05, 0.5), description="bounds of an object's mass, which is density times volume [kg]")
+    friction: Range = Field((0.8, 1.2), description="range of the objects' sliding friction")
+    max_settle_time: float = Field(3.0, gt=0.0, le=30.0, description="longest fall, simulated [s]")
+    start_x: Range = Field((0.30, 0.50), description="of the TCP at the start [m]")
+    start_y: Range = Field((-0.20, 0.20), description="of the TCP at the start [m]")
+    start_z: Range = Field((0.40, 0.60), description="of the TCP at the start [m]")
+    start_yaw: float = Field(0.8, ge=0.0, le=3.1, description="largest turn about z from the home pose [rad]")
+    start_tilt: float = Field(0.25, ge=0.0, le=1.0, description="largest tilt from pointing down [rad]")
+    start_clearance: float = Field(0.03, ge=0.0, le=0.2, description="of the arm at the start from all else [m]")
+
+    @model_validator(mode="after")
+    def _check_ranges(self) -> Self:
+        bounds: dict[str, Range] = {
+            "objects": (1, 8), "area_x": (0.15, 0.85), "area_y": (-0.6, 0.6), "table_height": (-0.4, 0.5),
+            "table_depth": (0.3, 3.0), "table_width": (0.3, 4.0), "mass": (0.005, 5.0), "friction": (0.05, 3.0),
+            "start_x": (0.0, 0.8), "start_y": (-0.7, 0.7), "start_z": (-0.2, 1.1),
+        }  # fmt: skip
+        for name, (low, high) in bounds.items():
+            first, last = getattr(self, name)
+            if not low <= first <= last <= high:
+                raise ValueError(f"{name}: [{first}, {last}] is not an ascending range within [{low}, {high}]")
+        return self
+
+
+class LayoutStage:
+    """Makes settled scenes. See `syngrasp.physics.settle`."""
+
+    name = "layout"
+
+    def __init__(self, config: LayoutConfig, context: StageContext) -> None:
+        self.config = config
+        self.context = context
+
+    def setup(self) -> None:
+        """Opens the catalog and makes the robot."""
+        from syngrasp.objects.catalog import Catalog
+        from syngrasp.robots import make_robot
+
+        self._catalog = Catalog.open(self.context.catalog)
+        self._robot = make_robot(self.context.robot)
+        self._by_category: dict[str, list[ObjectEntry]] = {}
+        for entry in sorted(self._catalog.entries, key=lambda e: e.uid):
+            self._by_category.setdefault(entry.category, []).append(entry)
+        if not any(entry.grasps for entry in self._catalog.entries):
+            raise CatalogError(self.context.catalog, "none of its objects has a grasp")
+
+    def process(self, batch: Sequence[Slot]) -> list[Scene | Rejected]:
+        """A settled scene for each slot, unless its objects came to rest badly."""
+        return [self._make(slot) for slot in batch]
+
+    def close(self) -> None:
+        """Nothing to give back."""
+
+    def _make(self, slot: Slot) -> Scene | Rejected:
+        from syngrasp.physics.settle import SettleOptions, settle
+
+        generator = rng(self.context.seed, self.name, slot.shard, slot.episode, slot.attempt)
+        table = self._draw_table(generator)
+        entries = self._draw_entries(generator)
+        bodies = [self._draw_body(generator, entry) for entry in entries]
+        placed = self._drop(generator, bodies, table)
+        if placed is None:
+            return Rejected(self.name, "no_room", f"{len(bodies)} objects do not fit into the area")
+        bodies, poses = placed
+        settled = settle(bodies, poses, table, options=SettleOptions(max_time=self.config.max_settle_time))
+        problem = self._problem(settled, bodies, table)
+        return problem or self._scene(generator, slot, bodies, settled.poses, table)
+
+    def _draw_table(self, generator: np.random.Generator) -> Table:
+        from syngrasp.physics.world import Table
+
+        config = self.config
+        height = generator.uniform(*config.table_height)
+        depth, width = generator.uniform(*config.table_depth), generator.uniform(*config.table_width)
+        return Table(float(height), (float(config.table_front + depth / 2), 0.0), (float(depth), float(width)))
+
+    def _draw_entries(self, generator: np.random.Generator) -> list[ObjectEntry]:
+        """The target first, uniform over categories; no other object shares its category."""
+        categories = self._by_category
+        graspable = [c for c, entries in categories.items() if any(e.grasps for e in entries)]
+        category = graspable[generator.integers(len(graspable))]
+        targets = [e for e in categories[category] if e.grasps]
+        chosen = [targets[generator.integers(len(targets))]]
+        count = int(generator.integers(self.config.objects[0], self.config.objects[1] + 1))
+        others = [c for c in categories if c != category]
+        while others and len(chosen) < count:
+            drawn = generator.choice(len(others), size=min(len(others), count - len(chosen)), replace=False)
+            for c in drawn:
+                entries = categories[others[c]]
+                chosen.append(entries[generator.integers(len(entries))])
+        return chosen
+
+    def _draw_body(self, generator: np.random.Generator, entry: ObjectEntry) -> Body:
+        from syngrasp.physics.world import Body
+
+        model = self._catalog.load(entry.uid)
+        scale = float(generator.uniform(*entry.scale_range))
+        mass = float(np.clip(entry.density * model.volume * scale**3, *self.config.mass))
+        return Body(model, scale, mass, float(generator.uniform(*self.config.friction)))
+
+    def _drop(self, generator: np.random.Generator, bodies: list[Body], table: Table) -> tuple[list[Body], F64] | None:
+        """The objects that find room and their poses (N, 7) in base before the fall. One without room is left
+        out, as long as it is not the target and enough objects remain; None otherwise."""
+        config = self.config
+        rotations = [self._draw_rotation(generator, body.model) for body in bodies]
+        points = [_points(body) @ R.T for body, R in zip(bodies, rotations, strict=True)]
+        spots = self._scatter(generator, [float(np.linalg.norm(p[:, :2], axis=1).max()) for p in points])
+        kept = [i for i, spot in enumerate(spots) if spot is not None]
+        if 0 not in kept or len(kept) < min(config.objects[0], len(bodies)):
+            return None
+        poses = np.zeros((len(kept), 7))
+        for row, i in enumerate(kept):
+            z = table.height + config.drop_height - points[i][:, 2].min()
+            poses[row] = se3.pose7_from_matrix(se3.make(rotations[i], [*spots[i], z]))
+        return [bodies[i] for i in kept], poses
+
+    def _draw_rotation(self, generator: np.random.Generator, model: ObjectModel) -> F64:
+        if not model.entry.upright_only and generator.random() < self.config.random_pose_fraction:
+            return se3.random_rotation(generator)
+        share = model.stable_probability / model.stable_probability.sum()
+        pose = model.stable_poses[generator.choice(len(share), p=share)]
+        return se3.matrix_from_rpy([0.0, 0.0, generator.uniform(-np.pi, np.pi)]) @ pose[:3, :3]
+
+    def _problem(self, settled: Settled, bodies: Sequence[Body], table: Table) -> Rejected | None:
+        """What is wrong with how the objects came to rest, None if nothing is."""
+        config = self.config
+        if settled.diverged:
+            return Rejected(self.name, "diverged", "the simulation left the finite numbers")
+        if not settled.at_rest:
+            return Rejected(self.name, "unsettled", f"objects still move after {settled.time:.1f} s")
+        for body, pose in zip(bodies, settled.poses, strict=True):
+            uid, (x, y) = body.model.entry.uid, pose[:2]
+            beyond = max(
+                config.area_x[0] - x, x - config.area_x[1], config.area_y[0] - y, y - config.area_y[1]
+            )  # fmt: skip
+            if beyond > config.margin:
+                return Rejected(self.name, "left_area", f"{uid} lies {beyond * 100:.0f} cm outside")
+            shape = se3.transform(se3.matrix_from_pose7(pose), _points(body))
+            if np.any(np.abs(shape[:, :2] - table.center) > np.array(table.size) / 2):
+                return Rejected(self.name, "off_table", f"{uid} sticks out over the table's edge")
+        return None
+
+    def _draw_start(self, generator: np.random.Generator, scene: Scene, models: Sequence[ObjectModel]) -> F64 | None:
+        """A start configuration (dof,) clear of everything, None when `START_TRIES` draws find none."""
+        from syngrasp.planning.collision import SceneField
+
+        config, robot = self.config, self._robot
+        field = SceneField.build(scene, models)
+        R_home = robot.fk(robot.q_home)[:3, :3]
+        for _ in range(START_TRIES):
+            position = [generator.uniform(*r) for r in (config.start_x, config.start_y, config.start_z)]
+            tilt, way = config.start_tilt * np.sqrt(generator.random()), generator.uniform(-np.pi, np.pi)
+            yaw = generator.uniform(-config.start_yaw, config.start_yaw)
+            R = se3.matrix_from_rpy([tilt * np.cos(way), tilt * np.sin(way), yaw]) @ R_home
+            q = robot.ik(se3.make(R, position))
+            q = q[np.abs(q - robot.q_home).max(axis=1, initial=0.0) < START_REACH]
+            if not len(q):
+                continue
+            q = q[generator.integers(len(q))]
+            if (
+                field.configuration_clearance(robot, q[None], np.array([robot.gripper.max_width]))[0]
+                > config.start_clearance
+            ):
+                return q
+        return None
+
+    def _scene(
+        self, generator: np.random.Generator, slot: Slot, bodies: Sequence[Body], poses: F64, table: Table
+    ) -> Scene | Rejected:
+        category = bodies[0].model.entry.category
+        order = generator.permutation(len(bodies))
+        scene = Scene(
+            slot=slot,
+            robot=self._robot.kind,
+            objects=tuple(
+                PlacedObject(b.model.entry.uid, b.scale, b.mass, b.friction, poses[i])
+                for i, b in ((i, bodies[i]) for i in order)
+            ),
+            target=int(np.flatnonzero(order == 0)[0]),
+            category=category,
+            instruction=str(generator.choice(INSTRUCTIONS)).format(category),
+            table_height=table.height,
+            table_center=table.center,
+            table_size=table.size,
+            q_start=self._robot.q_home,
+        )
+        q_start = self._draw_start(generator, scene, [bodies[i].model for i in order])
+        if q_start is None:
+            return Rejected(self.name, "no_start", f"no free start configuration in {START_TRIES} draws")
+        return replace(scene, q_start=q_start)
+
+    def _scatter(self, generator: np.random.Generator, radii: Sequence[float]) -> list[F64 | None]:
+        """Spots (2,) in the area [m] for discs, at least a gap apart; None for those that find no room."""
+        config = self.config
+        low = np.array([config.area_x[0], config.area_y[0]])
+        high = np.array([config.area_x[1], config.area_y[1]])
+        spots: list[F64 | None] = []
+        for radius in radii:
+            # the disc must not stick out over the table's edge before the robot
+            first = np.minimum(np.maximum(low, [config.table_front + radius, low[1]]), high)
+            tries = generator.uniform(first, high, size=(SPOT_TRIES, 2))
+            free = np.ones(SPOT_TRIES, dtype=bool)
+            for other, taken in zip(radii, spots, strict=False):
+                if taken is not None:
+                    free &= np.linalg.norm(tries - taken, axis=1) >= radius + other + config.gap
+            spots.append(tries[np.argmax(free)] if free.any() else None)
+        return spots
+
+
+def _points(body: Body) -> F64:
+    """Corners (P, 3) of a body's convex parts in the object frame [m]."""
+    return body.scale * np.concatenate(body.model.hulls)

@@ -1,0 +1,121 @@
+"""Plan → Rollout: physics executes the plan, and only what is really lifted goes on."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Literal, Self
+
+import numpy as np
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+
+from syngrasp.records import ObjectModel, Plan, Rollout
+from syngrasp.seeding import rng
+from syngrasp.stage import Rejected
+from syngrasp.stages.context import StageContext
+
+if TYPE_CHECKING:
+    from syngrasp.objects.catalog import Catalog
+    from syngrasp.physics.lift import LiftLimits
+    from syngrasp.robots.base import Robot
+
+
+class LiftConfig(BaseModel):
+    """What counts as a lift, and the physics under which it must succeed."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    kind: Literal["mujoco"] = Field("mujoco", description="physics engine")
+    lift_height: float = Field(0.10, gt=0.0, le=0.5, description="least rise of the target over the hold [m]")
+    hold_time: float = Field(0.5, ge=0.0, le=5.0, description="how long the target must be held up at the end [s]")
+    max_slip: float = Field(0.01, gt=0.0, le=0.1, description="largest motion of the target in the hand [m]")
+    max_disturbance: float = Field(0.05, gt=0.0, le=1.0, description="largest motion of any other object [m]")
+    max_deviation: float = Field(0.02, gt=0.0, le=0.2, description="largest distance of the TCP from its command [m]")
+    grip_force: tuple[float, float] = Field((30.0, 60.0), description="range of the grip force [N], 5 to 140")
+    servo_gain: tuple[float, float] = Field((0.9, 1.1), description="range of the servo gains' factor, 0.2 to 5")
+    timestep: float = Field(0.0025, ge=0.0005, le=0.005, description="of the physics [s]; divides the control period")
+    noslip_iterations: int = Field(0, ge=0, le=20, description="of MuJoCo's noslip solver; more slip less, cost more")
+    verify_replay: bool = Field(True, description="keep a rollout only if its stored actions, executed again, lift too")
+
+    @model_validator(mode="after")
+    def _check_ranges(self) -> Self:
+        for name, (low, high) in {"grip_force": (5.0, 140.0), "servo_gain": (0.2, 5.0)}.items():
+            first, last = getattr(self, name)
+            if not low <= first <= last <= high:
+                raise ValueError(f"{name}: [{first}, {last}] is not an ascending range within [{low}, {high}]")
+        return self
+
+    def limits(self) -> LiftLimits:
+        """What counts as a lift, as physics takes it."""
+        from syngrasp.physics.lift import LiftLimits
+
+        return LiftLimits(self.lift_height, self.hold_time, self.max_slip, self.max_disturbance, self.max_deviation)
+
+
+class LiftStage:
+    """Executes plans in MuJoCo. See `syngrasp.physics.lift`."""
+
+    name = "lift"
+
+    def __init__(self, config: LiftConfig, context: StageContext) -> None:
+        self.config = config
+        self.context = context
+
+    def setup(self) -> None:
+        """Opens the catalog and makes the robot."""
+        from syngrasp.objects.catalog import Catalog
+        from syngrasp.robots import make_robot
+
+        self._catalog: Catalog = Catalog.open(self.context.catalog)
+        self._robot: Robot = make_robot(self.context.robot)
+
+    def process(self, batch: Sequence[Plan]) -> list[Rollout | Rejected]:
+        """A rollout for each plan that lifts its target."""
+        return [self._lift(plan) for plan in batch]
+
+    def close(self) -> None:
+        """Nothing to give back."""
+
+    def _lift(self, plan: Plan) -> Rollout | Rejected:
+        from syngrasp.physics.lift import Motion, execute, judge, lift_world, rollout_of
+
+        config = self.config
+        models = [self._catalog.load(o.uid) for o in plan.scene.objects]
+        physics = self._draw_physics(plan)
+        world = lift_world(plan.scene, models, self._robot, physics)
+        motion = Motion(plan.q, plan.qd, plan.gripper, plan.dt)
+        recording = execute(world, self._robot, motion)
+        figures, failure = judge(
+            recording, self._robot.fk(plan.q), plan.phase, plan.grasp_width, plan.scene.target, plan.dt, config.limits()
+        )
+        if failure:
+            return Rejected(self.name, failure.reason, failure.detail)
+        rollout = rollout_of(plan, recording, figures, physics)
+        return self._verified(rollout, models) if config.verify_replay else rollout
+
+    def _draw_physics(self, plan: Plan) -> dict[str, float]:
+        slot = plan.scene.slot
+        generator = rng(self.context.seed, self.name, slot.shard, slot.episode, slot.attempt)
+        return {
+            "grip_force": float(np.round(generator.uniform(*self.config.grip_force), 3)),
+            "servo_gain": float(np.round(generator.uniform(*self.config.servo_gain), 4)),
+            "timestep": self.config.timestep,
+            "noslip_iterations": float(self.config.noslip_iterations),
+        }
+
+    def _verified(self, rollout: Rollout, models: Sequence[ObjectModel]) -> Rollout | Rejected:
+        from syngrasp.physics.replay import replay
+
+        result = replay(
+            rollout.scene,
+            models,
+            self._robot,
+            rollout.joint_position[0],
+            rollout.ee_pose,
+            rollout.action,
+            rollout.dt,
+            self.config.limits(),
+            rollout.physics,
+        )
+        if result.lifted:
+            return rollout
+        return Rejected(self.name, "replay_failed", f"{result.reason}: {result.detail}")

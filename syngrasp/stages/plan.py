@@ -1,0 +1,90 @@
+"""The plan stage: one collision-free motion from the start to a grasp and up with the target."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from syngrasp.records import Plan, SceneGrasps
+from syngrasp.robots import make_robot
+from syngrasp.seeding import rng
+from syngrasp.stage import Rejected
+from syngrasp.stages.context import StageContext
+
+if TYPE_CHECKING:
+    from syngrasp.objects.catalog import Catalog
+    from syngrasp.planning.motion import MotionOptions
+    from syngrasp.robots.base import Robot
+
+
+class PlanConfig(BaseModel):
+    """How the arm moves. Fractions are of the robot's own limits, at `speed` 1."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    kind: Literal["rrt"] = Field("rrt", description="planner")
+    control_rate: float = Field(10.0, ge=1.0, le=100.0, description="samples of the motion [Hz]")
+    speed: float = Field(1.0, ge=0.1, le=4.0, description="runs the motion this much faster; 0.45 gives ~100 frames")
+    clearance: float = Field(0.004, ge=0.0, le=0.05, description="kept from everything before the approach [m]")
+    grasp_clearance: float = Field(0.0, ge=-0.005, le=0.02, description="least clearance of the open hand there [m]")
+    approach_length: float = Field(0.08, ge=0.02, le=0.3, description="straight motion before the grasp [m]")
+    lift_height: float = Field(0.15, ge=0.02, le=0.5, description="straight motion up after the grasp [m]")
+    close_time: float = Field(0.5, ge=0.1, le=5.0, description="at least this long for the fingers to close [s]")
+    hold_time: float = Field(0.7, ge=0.0, le=10.0, description="stands still after the lift [s]")
+    velocity: float = Field(0.45, gt=0.0, le=1.0, description="joint velocity, fraction")
+    acceleration: float = Field(0.15, gt=0.0, le=1.0, description="joint acceleration, fraction")
+    jerk: float = Field(0.01, gt=0.0, le=1.0, description="joint jerk, fraction")
+    tcp_speed: float = Field(0.35, gt=0.0, le=3.0, description="of the TCP [m/s]")
+    lift_speed: float = Field(0.18, gt=0.0, le=3.0, description="of the TCP during the lift [m/s]")
+    smoothing_time: float = Field(0.25, ge=0.02, le=2.0, description="over which the speed profile is rounded [s]")
+    rounding: float = Field(0.15, ge=0.02, le=0.5, description="knot spacing: corners are rounded over four [rad]")
+    prefer_smooth: bool = Field(True, description="rather give up than take a long way round")
+    max_detour: float = Field(1.8, ge=1.0, le=10.0, description="longest way, in lengths of the straight one")
+    max_goals: int = Field(64, ge=1, le=10_000, description="goals looked at in a scene")
+    quality_weight: float = Field(1.0, ge=0.0, le=100.0, description="joint travel that the best grasp is worth [rad]")
+
+    def options(self) -> MotionOptions:
+        """The same values as the planner takes them."""
+        from syngrasp.planning.motion import MotionOptions
+
+        return MotionOptions(**self.model_dump(exclude={"kind"}))
+
+
+class PlanStage:
+    """SceneGrasps → Plan."""
+
+    name = "plan"
+
+    def __init__(self, config: PlanConfig, context: StageContext) -> None:
+        self._config, self._context = config, context
+        self._catalog: Catalog | None = None
+        self._robot: Robot | None = None
+
+    def setup(self) -> None:
+        """Opens the catalog and makes the robot."""
+        import syngrasp.planning.motion  # noqa: F401  compiled kernels are loaded here, not in the first call
+        from syngrasp.objects.catalog import Catalog
+
+        self._catalog = Catalog.open(self._context.catalog)
+        self._robot = make_robot(self._context.robot)
+
+    def process(self, batch: Sequence[SceneGrasps]) -> list[Plan | Rejected]:
+        """One motion or one reason for each scene."""
+        return [self._plan(grasps) for grasps in batch]
+
+    def close(self) -> None:
+        """Lets go of the catalog."""
+        self._catalog = None
+
+    def _plan(self, grasps: SceneGrasps) -> Plan | Rejected:
+        from syngrasp.planning.motion import NoPlan, plan_motion
+
+        assert self._catalog is not None, "setup() comes first"
+        assert self._robot is not None
+        models = [self._catalog.load(o.uid) for o in grasps.scene.objects]
+        slot = grasps.scene.slot
+        stream = rng(self._context.seed, self.name, slot.shard, slot.episode, slot.attempt)
+        plan = plan_motion(self._robot, grasps, models, self._config.options(), stream)
+        return Rejected(self.name, plan.reason, plan.detail) if isinstance(plan, NoPlan) else plan
