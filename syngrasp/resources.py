@@ -5,6 +5,7 @@ In the wheel they lie inside the package; in a checkout beside it.
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 from syngrasp.errors import SyngraspError
@@ -31,3 +32,11 @@ def resource(name: str) -> Path:
         if (root / name).parent.is_dir():
             return root / name
     raise ResourceMissing(name)
+
+
+def cache_folder() -> Path:
+    """Where what can be made again is kept: $SYNGRASP_CACHE, else the user's cache folder (XDG). It may not exist."""
+    own = os.environ.get("SYNGRASP_CACHE")
+    if own:
+        return Path(own)
+    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "syngrasp"

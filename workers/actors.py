@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import time
+import traceback
 from dataclasses import dataclass
 from typing import Any
 
@@ -34,6 +35,13 @@ class UserError:
 
 
 @dataclass(frozen=True, slots=True)
+class Fault:
+    """An exception of a stage as data: not every exception survives a trip either."""
+
+    traceback: str
+
+
+@dataclass(frozen=True, slots=True)
 class Answer:
     """What a stage said to one input."""
 
@@ -50,6 +58,12 @@ def start(name: str, factory: StageFactory) -> Stage[Any, Any] | UserError:
     except SyngraspError as error:
         return UserError(str(error))
     return stage
+
+
+def _as_data(error: Exception) -> Fault | UserError:
+    if isinstance(error, SyngraspError):
+        return UserError(str(error))
+    return Fault(traceback.format_exc(limit=-8))
 
 
 def _started() -> Started:
@@ -71,10 +85,13 @@ class StageActor:
         self._stage = stage
         return _started()
 
-    def process(self, inputs: list[Any]) -> list[Answer]:
+    def process(self, inputs: list[Any]) -> list[Answer] | Fault | UserError:
         """One answer per input."""
-        assert self._stage is not None
-        outputs, cost = ask(self._stage, inputs)
+        assert self._stage is not None  # the driver waits for setup
+        try:
+            outputs, cost = ask(self._stage, inputs)
+        except Exception as error:
+            return _as_data(error)
         return [Answer(output, cost) for output in outputs]
 
 
@@ -94,24 +111,27 @@ class RenderActor:
         self._stage = stage
         return _started()
 
-    def render(self, rollout: Rollout, attempt_id: str) -> Answer | UserError:
+    def render(self, rollout: Rollout, attempt_id: str) -> Answer | Fault | UserError:
         """Renders the next episode of an attempt at a shard and appends it."""
-        assert self._stage is not None
-        outputs, cost = ask(self._stage, [rollout])
-        if isinstance(outputs[0], Rejected):
-            return Answer(outputs[0], cost)
-        begun = time.process_time(), time.perf_counter()
+        assert self._stage is not None  # the driver waits for setup
         try:
+            outputs, cost = ask(self._stage, [rollout])
+            if isinstance(outputs[0], Rejected):
+                return Answer(outputs[0], cost)
+            begun = time.process_time(), time.perf_counter()
             self._writer_of(rollout.scene.slot.shard, attempt_id).append(outputs[0])
-        except SyngraspError as error:
-            return UserError(str(error))
+        except Exception as error:
+            return _as_data(error)
         cpu, wall = time.process_time() - begun[0], time.perf_counter() - begun[1]
         return Answer(None, Cost(cost.cpu + cpu, cost.wall + wall), frames=len(rollout.phase))
 
-    def probe(self, rollout: Rollout) -> bool:
+    def probe(self, rollout: Rollout) -> bool | Fault | UserError:
         """Renders without keeping anything, to learn whether it can be done; returns True."""
-        assert self._stage is not None
-        self._stage.process([rollout])
+        assert self._stage is not None  # the driver waits for setup
+        try:
+            self._stage.process([rollout])
+        except Exception as error:
+            return _as_data(error)
         return True
 
     def finish(self, summary: ShardSummary, attempt_id: str) -> bool | UserError:

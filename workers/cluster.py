@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,7 +15,7 @@ os.environ.setdefault("RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "0")
 
 import ray
 
-from syngrasp.config import ExecutionConfig, Recipe
+from syngrasp.config import ExecutionConfig, PoolConfig, Recipe
 from syngrasp.errors import SyngraspError
 
 # One thread per process: the pools already use every core.
@@ -51,6 +51,7 @@ def ray_session(address: str | None, execution: ExecutionConfig) -> Iterator[Non
         }
     else:
         options["address"] = address
+    _hush()
     try:
         ray.init(**options, runtime_env={"env_vars": environment})
     except (ConnectionError, RuntimeError, ValueError, OSError) as error:
@@ -62,36 +63,69 @@ def ray_session(address: str | None, execution: ExecutionConfig) -> Iterator[Non
         ray.shutdown()
 
 
+def _hush() -> None:
+    """Keeps Ray from printing its own account of a dead actor on stdout, where a program may be reading events.
+
+    No public option turns it off; the driver reports every death itself.
+    """
+    from ray._private import worker
+
+    if hasattr(worker, "print_to_stdstream"):
+        worker.print_to_stdstream = lambda *args, **kwargs: None
+
+
 def pool_sizes(recipe: Recipe, cpus: float, gpus: float) -> dict[str, PoolSize]:
     """How a cluster is divided among the stages, where the recipe does not say.
 
-    With pictures nearly all time goes into rendering: every GPU, or else every core, has a render actor, and the
-    other stages share a tenth of the cores. Without pictures physics (layout, lift) takes most.
+    With pictures nearly all time goes into rendering: every GPU, or else every core, has a render actor. Without
+    pictures physics (layout, lift) takes most.
+
+    Actors reserve half of the cores that they use: Ray fills a node to half before it takes the next, so each node
+    gets actors by its size, and when nodes are lost the actors that are left behind find room on the others.
     """
     if recipe.render.kind == "none":
-        shares = {"layout": 0.35, "grasp": 0.15, "plan": 0.1, "lift": 0.3, "render": 0.1}
-        defaults = _by_share(shares, cpus, 1.0)
+        actors = _in_proportion({"layout": 0.35, "grasp": 0.15, "plan": 0.1, "lift": 0.3, "render": 0.1}, cpus)
     elif gpus >= 1:
         light = {"layout": 0.35, "grasp": 0.15, "plan": 0.15, "lift": 0.35}
-        defaults = _by_share(light, min(cpus, 2 * gpus), 0.8 * cpus / max(1.0, min(cpus, 2 * gpus)))
-        defaults["render"] = PoolSize(int(gpus), round(0.15 * cpus / int(gpus), 4), 1.0)
+        actors = _in_proportion(light, min(cpus, 2 * gpus)) | {"render": int(gpus)}
     else:
+        # Measured: rendering an episode on a core takes over a hundred times what all else takes.
         light = {"layout": 0.01, "grasp": 0.005, "plan": 0.005, "lift": 0.01}
-        defaults = {stage: PoolSize(math.ceil(cpus * share), 0.0, 0.0) for stage, share in light.items()}
-        reserve = 0.1 * cpus / sum(size.actors for size in defaults.values())
-        defaults = {stage: PoolSize(size.actors, round(reserve, 4), 0.0) for stage, size in defaults.items()}
-        defaults["render"] = PoolSize(max(1, int(cpus)), round(0.9 * cpus / max(1, int(cpus)), 4), 0.0)
-    return {stage: _as_asked(getattr(recipe.execution, stage), size) for stage, size in defaults.items()}
+        actors = _in_proportion(light, cpus) | {"render": max(1, int(cpus))}
+    render_load = 0.9 if recipe.render.kind != "none" and gpus < 1 else 0.1
+    others = sum(actors.values()) - actors["render"]
+    sizes = {}
+    for stage, count in actors.items():
+        load = render_load * cpus / count if stage == "render" else (1.0 - render_load) * cpus / others
+        num_cpus = math.floor(min(1.0, 0.5 * load) * 1e4) / 1e4
+        num_gpus = 1.0 if stage == "render" and gpus >= 1 and recipe.render.kind != "none" else 0.0
+        sizes[stage] = _as_asked(getattr(recipe.execution, stage), PoolSize(count, num_cpus, num_gpus))
+    return sizes
 
 
-def _by_share(shares: dict[str, float], cpus: float, scale: float) -> dict[str, PoolSize]:
-    """Actors in proportion to shares of the load, at least one each; together they ask for all the cores at most."""
-    actors = {stage: max(1, round(share * cpus)) for stage, share in shares.items()}
-    each = min(1.0, cpus / sum(actors.values())) * min(1.0, scale)
-    return {stage: PoolSize(count, math.floor(each * 1e4) / 1e4, 0.0) for stage, count in actors.items()}
+def check_room(sizes: Mapping[str, PoolSize], nodes: Sequence[Mapping[str, Any]]) -> None:
+    """Raises SyngraspError when an actor of some stage would wait for ever for a place."""
+    alive = [node["Resources"] for node in nodes if node["Alive"]]
+    for kind, name in (("num_cpus", "CPU"), ("num_gpus", "GPU")):
+        most, total = max(node.get(name, 0.0) for node in alive), sum(node.get(name, 0.0) for node in alive)
+        for stage, size in sizes.items():
+            asked = getattr(size, kind)
+            if asked > most:
+                raise SyngraspError(f"execution.{stage}.{kind}={asked:g}, but no node has more than {most:g} {name}")
+        together = sum(getattr(size, kind) for size in sizes.values())
+        if together > total:
+            raise SyngraspError(
+                f"one actor of each stage needs {together:g} {name} together, but the cluster has {total:g}; "
+                f"lower execution.<stage>.{kind}"
+            )
 
 
-def _as_asked(asked: Any, default: PoolSize) -> PoolSize:
+def _in_proportion(shares: Mapping[str, float], cores: float) -> dict[str, int]:
+    """Actors by share of the load, at least one each."""
+    return {stage: max(1, round(share * cores)) for stage, share in shares.items()}
+
+
+def _as_asked(asked: PoolConfig, default: PoolSize) -> PoolSize:
     return PoolSize(
         asked.actors or default.actors,
         default.num_cpus if asked.num_cpus is None else asked.num_cpus,

@@ -19,8 +19,8 @@ from syngrasp.generate.jobs import RENDER_STAGE, STAGES, Job
 from syngrasp.generate.progress import Progress
 from syngrasp.generate.slots import Ledger
 from syngrasp.stage import Rejected
-from workers.actors import Answer, RenderActor, StageActor, Started, UserError
-from workers.cluster import pool_sizes, ray_session
+from workers.actors import Answer, Fault, RenderActor, StageActor, Started, UserError
+from workers.cluster import check_room, pool_sizes, ray_session
 from workers.pool import Call, Pool, Worker
 from workers.rendering import Renderers
 
@@ -50,6 +50,7 @@ class Driver:
         self._execution = run.recipe.execution
         resources = ray.cluster_resources()
         sizes = pool_sizes(run.recipe, resources.get("CPU", 1.0), resources.get("GPU", 0.0))
+        check_room(sizes, ray.nodes())
         self._calls: dict[Any, Call] = {}
         setup = self._execution.setup_deadline
         stage_actor: Any = ray.remote(StageActor)
@@ -79,10 +80,9 @@ class Driver:
 
     def close(self) -> None:
         """Ends every actor, and drops the shards that they were writing."""
-        self._renderers.discard_open()
         for pool in self._pools.values():
-            for worker in list(pool.workers):
-                pool.remove(worker)
+            pool.kill()
+        self._renderers.discard_open()
 
     # --- giving out ---
 
@@ -135,16 +135,16 @@ class Driver:
             self._dead(call.worker, _first_line(error), lost=_node_lost(call.worker, error))
         except _INFRASTRUCTURE as error:
             self._dead(call.worker, _first_line(error), lost=True)
-        except exceptions.RayTaskError as error:
-            self._raised(call, error)
         else:
-            if isinstance(result, UserError):
-                raise SyngraspError(result.message)
             self._pools[call.worker.stage].answered(call)
             self._answered(call, result)
 
     def _answered(self, call: Call, result: Any) -> None:
-        if isinstance(result, Started):
+        if isinstance(result, UserError):
+            raise SyngraspError(result.message)
+        if isinstance(result, Fault):
+            self._raised(call, result.traceback)
+        elif isinstance(result, Started):
             call.worker.ready, call.worker.node = True, result.node
             self._setup_deaths[call.worker.stage] = 0
         elif call.kind == "process":
@@ -171,16 +171,12 @@ class Driver:
                     what = "did not start" if call.kind == "setup" else f"gave no answer ({call.kind})"
                     self._dead(worker, f"{what} within {call.seconds:g} s", lost=False)
 
-    def _raised(self, call: Call, error: exceptions.RayTaskError) -> None:
+    def _raised(self, call: Call, why: str) -> None:
         """An exception: the actor lives, and of a batch each input is tried alone."""
-        stage, why = call.worker.stage, _traceback(error)
-        if call.kind in ("setup", "finish"):
-            raise error.as_instanceof_cause()
-        self._pools[stage].answered(call)
         if len(call.jobs) > 1:
-            self._pools[stage].suspects.extend(call.jobs)
+            self._pools[call.worker.stage].suspects.extend(call.jobs)
         else:
-            self._blame(call.jobs[0], why, rewind=False)
+            self._blame(call.jobs[0], why, died=False)
 
     def _dead(self, worker: Worker, why: str, lost: bool) -> None:
         """An actor is gone, or is made to go."""
@@ -190,30 +186,27 @@ class Driver:
         if lost:
             self._charge_infrastructure(f"{worker.stage} actor lost: {why}")
             for job in jobs:
-                self._again_later(pool, job)
-            self._renderers.lost(worker, keep_claimed=False)
+                self.ledger.put_back(job)
         elif starting:
             self._failed_start(pool, why)
         elif len(jobs) == 1:
-            self._blame(jobs[0], why, rewind=True)
-            self._renderers.lost(worker, keep_claimed=bool(pool.suspects))
-        else:
+            self._blame(jobs[0], why, died=True)
+        elif jobs:
             pool.suspects.extend(jobs)
-            self._renderers.lost(worker, keep_claimed=False)
+        else:
+            self._charge_infrastructure(f"{worker.stage} actor died with nothing in flight: {why}")
+        self._renderers.lost(worker)
 
-    def _blame(self, job: Job, why: str, rewind: bool) -> None:
+    def _blame(self, job: Job, why: str, died: bool) -> None:
         """A fault of an input on its own."""
         again = self.ledger.faulted(job, why)
         self._progress.fault(job.slot, job.stage, why.strip().splitlines()[-1], quarantined=not again)
         if not again:
             return
-        if job.stage == RENDER_STAGE and not rewind:
+        if job.stage == RENDER_STAGE and not died:
             return  # its turn comes again on the same actor
         self.ledger.claim_again(job)
         self._pools[job.stage].suspects.append(job)
-
-    def _again_later(self, pool: Pool, job: Job) -> None:
-        self.ledger.put_back(job)
 
     def _failed_start(self, pool: Pool, why: str) -> None:
         self._setup_deaths[pool.stage] += 1
@@ -242,7 +235,3 @@ def _first_line(error: BaseException) -> str:
     lines = [line.strip() for line in str(error).splitlines() if line.strip()]
     told = [line for line in lines if "died" in line or "exit" in line.lower()]
     return (told or lines or [type(error).__name__])[-1][:300]
-
-
-def _traceback(error: exceptions.RayTaskError) -> str:
-    return str(error.traceback_str or error)[-4000:]

@@ -82,7 +82,6 @@ class Pool:
                 "num_gpus": self.size.num_gpus,
                 "max_restarts": 0,
                 "max_task_retries": 0,
-                "scheduling_strategy": "SPREAD",
             }
             worker = Worker(self.stage, self._spawn(options))
             self.workers.append(worker)
@@ -110,6 +109,11 @@ class Pool:
             self._calls.pop(call.ref, None)
         self.workers.remove(worker)
         ray.kill(worker.actor, no_restart=True)
+
+    def kill(self) -> None:
+        """Ends every process at once; the run is over."""
+        for worker in self.workers:
+            ray.kill(worker.actor, no_restart=True)
 
     def idle(self) -> list[Worker]:
         """Actors that are ready and have nothing to do."""

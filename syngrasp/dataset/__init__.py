@@ -77,7 +77,7 @@ _HOMES = {
 }
 _HOME_OF = {name: module for module, names in _HOMES.items() for name in names}
 
-__all__ = [  # noqa: PLE0604, F822 (resolved by __getattr__)
+__all__ = [
     "ARRAYS",
     "SCHEMA_VERSION",
     "SPECS",

@@ -87,7 +87,9 @@ def create_dataset(
     """
     storage = open_storage(root)
     recipe = json.loads(json.dumps(recipe, allow_nan=False))  # as it will be read: no tuples
-    asked = DatasetInfo(recipe, recipe_hash(recipe), catalog_hash, seed, shards, episodes_per_shard, dict(versions or {}))
+    asked = DatasetInfo(
+        recipe, recipe_hash(recipe), catalog_hash, seed, shards, episodes_per_shard, dict(versions or {})
+    )
     if not storage.exists(INFO) and storage.create(INFO, seal(asdict(asked))):
         storage.sync("")
         return asked
@@ -126,7 +128,9 @@ def _refuse_other(url: str, there: DatasetInfo, asked: DatasetInfo) -> None:
             changes.append(f"{name}: {_short(old)} → {_short(new)}")
     if changes:
         listed = "; ".join(changes[:8]) + (f"; and {len(changes) - 8} more" if len(changes) > 8 else "")
-        raise DatasetError(url, f"it was made differently ({listed}); write to another folder or use what it was made by")
+        raise DatasetError(
+            url, f"it was made differently ({listed}); write to another folder or use what it was made by"
+        )
 
 
 def recipe_changes(old: Mapping[str, Any], new: Mapping[str, Any], prefix: str = "") -> list[str]:

@@ -18,7 +18,9 @@ class GcReport:
     bytes: int
 
 
-def collect_garbage(root: Root, *, grace_s: float = 3600.0, everything: bool = False, dry_run: bool = False) -> GcReport:
+def collect_garbage(
+    root: Root, *, grace_s: float = 3600.0, everything: bool = False, dry_run: bool = False
+) -> GcReport:
     """Deletes garbage that nobody has touched for `grace_s` seconds, so that running writers keep theirs.
 
     `everything` deletes it whatever its age: only when nothing else writes to the dataset. Staged rollouts of

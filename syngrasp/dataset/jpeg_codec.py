@@ -49,8 +49,8 @@ class JpegCodec(ArrayBytesCodec):
             raise ValueError(f"{NAME}: needs uint8 of shape (…, H, W, 3), not {dtype} of shape {shape}")
 
     def compute_encoded_size(self, input_byte_length: int, _chunk_spec: ArraySpec) -> int:
-        """Not known before encoding."""
-        raise NotImplementedError(f"{NAME}: the encoded size depends on the pictures")
+        """Raises ValueError: the size is not known before encoding."""
+        raise ValueError(f"{NAME}: the encoded size depends on the pictures")
 
     async def _decode_single(self, chunk_bytes: Buffer, chunk_spec: ArraySpec) -> NDBuffer:
         decoded = jpeg.decode(memoryview(chunk_bytes.as_numpy_array()), chunk_spec.shape)

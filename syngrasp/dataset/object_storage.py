@@ -85,9 +85,8 @@ class ObjectStorage(Storage):
 
     def delete(self, prefix: str) -> None:
         paths = [info.path for info in self.list(prefix)] or [prefix]
-        with _writing(self.url, prefix):
-            with suppress(FileNotFoundError):
-                obstore.delete(self._store, paths)
+        with _writing(self.url, prefix), suppress(FileNotFoundError):
+            obstore.delete(self._store, paths)
 
 
 class _ObjectSink:

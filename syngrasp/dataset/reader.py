@@ -1,8 +1,8 @@
 """Reads a dataset by frame, by episode and by shard. Only what is committed exists.
 
-    ds = syngrasp.dataset.open("DATASET")      # or s3://bucket/DATASET
-    frame = ds[0]                              # {"images": (C, H, W, 3), "action": (7,), ...}
-    episode = ds.episode(3)                    # episode["action"]: (F, 7); episode.line["instruction"]
+ds = syngrasp.dataset.open("DATASET")      # or s3://bucket/DATASET
+frame = ds[0]                              # {"images": (C, H, W, 3), "action": (7,), ...}
+episode = ds.episode(3)                    # episode["action"]: (F, 7); episode.line["instruction"]
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ from syngrasp.records import Scene
 Frame = dict[str, Any]
 
 
-def open(root: Root, arrays: Iterable[str] | None = None, *, open_shards: int = 32) -> Dataset:  # noqa: A001
+def open(root: Root, arrays: Iterable[str] | None = None, *, open_shards: int = 32) -> Dataset:
     """Opens a dataset; nothing but its commit records is read yet.
 
     `arrays` limits what frames and episodes hold (all that exist by default); `open_shards` is how many shards are
@@ -115,6 +115,11 @@ class EpisodeView(Mapping[str, NDArray[Any]]):
     def __getitem__(self, name: str) -> NDArray[Any]:
         array = self._shard.arrays[name]
         return array.rows(*self._bounds) if array.meta.spec.per_frame else array.row(self._episode)
+
+    def shape(self, name: str) -> tuple[int, ...]:
+        """Shape of one of its arrays, without reading it."""
+        array = self._shard.arrays[name]
+        return (self.length, *array.shape[1:]) if array.meta.spec.per_frame else array.shape[1:]
 
     def __iter__(self) -> Iterator[str]:
         return iter(self._dataset.names_in(self._shard))

@@ -127,8 +127,8 @@ def triangle_distance_sq(px, py, pz, triangle):
 
 
 @njit(cache=True, nogil=True)
-def _side(parts, plane, px, py, pz):
-    return parts.planes[plane, 0] * px + parts.planes[plane, 1] * py + parts.planes[plane, 2] * pz + parts.planes[plane, 3]
+def _side(parts, i, px, py, pz):
+    return parts.planes[i, 0] * px + parts.planes[i, 1] * py + parts.planes[i, 2] * pz + parts.planes[i, 3]
 
 
 @njit(cache=True, nogil=True)
@@ -191,8 +191,7 @@ def inside_any(parts, px, py, pz, depth, skip):
             continue
         inside = True
         for i in range(parts.plane_start[h], parts.plane_start[h + 1]):
-            side = parts.planes[i, 0] * px + parts.planes[i, 1] * py + parts.planes[i, 2] * pz + parts.planes[i, 3]
-            if side > -depth:
+            if _side(parts, i, px, py, pz) > -depth:
                 inside = False
                 break
         if inside:

@@ -58,7 +58,7 @@ def frustum_hulls(profile: F64, sides: int = SIDES) -> list[F64]:
 
     The profile is split where it turns inwards to outwards (its concave corners), each stretch thinned to few rings.
     """
-    profile = _simplify(np.asarray(profile, dtype=np.float64), 0.012)
+    profile = _simplify(_solid_outline(np.asarray(profile, dtype=np.float64)), 0.012)
     stretches, first = [], 0
     for k in range(1, len(profile) - 1):
         before, after = profile[k] - profile[k - 1], profile[k + 1] - profile[k]
@@ -69,13 +69,21 @@ def frustum_hulls(profile: F64, sides: int = SIDES) -> list[F64]:
     return [_stack(stretch, sides) for stretch in stretches if np.ptp(stretch[:, 1]) > 1e-6 and stretch[:, 0].max() > 1e-6]
 
 
+def _solid_outline(profile: F64) -> F64:
+    """A profile without the dimples of its ends: rising from its lowest point on the axis to its highest."""
+    low, high = int(np.argmin(profile[:, 1])), len(profile) - 1 - int(np.argmax(profile[::-1, 1]))
+    rising = [profile[low]]
+    rising += [point for point in profile[low + 1 : high + 1] if point[1] >= rising[-1][1] - 1e-9]
+    return np.concatenate([[[0.0, profile[low, 1]]], rising, [[0.0, profile[high, 1]]]])
+
+
 def ring_hulls(outside: F64, inside: F64, wedges: int, sides: int = SIDES) -> list[F64]:
     """Convex pieces of a vessel between its outside and inside outlines (·, 2) of (r, z), axis to rim.
 
     The wall's section is cut from each corner of the thinned inside to the nearest point of the outside; the piece at
     the axis is a floor, each other one a ring of wedges, so the cavity stays open.
     """
-    inner, outer = _simplify(inside, 0.05), _simplify(outside, 0.02)
+    inner, outer = _simplify(inside, 0.035), _simplify(outside, 0.008)
     height = float(np.ptp(outside[:, 1]))
     feet = [0.0, *(_nearest_on(outer, corner) for corner in inner[1:-1]), float(len(outer) - 1)]
     pieces = []

@@ -100,11 +100,11 @@ def facts(rng: np.random.Generator, width: int, height: int, palette: Sequence[s
         words = " ".join(rng.choice(SYLLABLES, size=3))
         write(draw, words, (0.42 * width, y + 0.025 * height), 0.5 * width, 0.04 * height, "#202020")
     draw.rectangle((left, 0.7 * height, right, 0.92 * height), fill=(255, 255, 255))
-    x = left + 4.0
-    while x < right - 4.0:
-        bar = float(rng.integers(1, 4))
+    x = int(left) + 4
+    while x < right - 4:
+        bar = int(rng.integers(1, 4))
         draw.rectangle((x, 0.72 * height, x + bar - 1, 0.9 * height), fill=(0, 0, 0))
-        x += bar + float(rng.integers(1, 4))
+        x += bar + int(rng.integers(1, 4))
     return np.asarray(image)
 
 

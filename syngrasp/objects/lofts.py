@@ -56,8 +56,7 @@ def revolve(profile: Points, color: ArrayLike, segments: int = 48, crease: float
     angle = np.arange(segments) * (2.0 * np.pi / segments)
     circle = np.stack([np.cos(angle), np.sin(angle), np.zeros(segments)], -1)
     rings = r[:, None, None] * circle + z[:, None, None] * np.array([0.0, 0.0, 1.0])
-    hulls = frustum_hulls(np.stack([r, z], -1)) if np.all(np.diff(z) > -1e-9) else []
-    return loft(rings, color, hulls, crease)
+    return loft(rings, color, frustum_hulls(np.stack([r, z], -1)), crease)
 
 
 def vessel(outside: Points, inside: Points, color: ArrayLike, wedges: int = 12, segments: int = 48) -> Part:
@@ -117,7 +116,9 @@ def rounded_rectangle(x: float, y: float, radius: float, per_corner: int = 6) ->
     return np.concatenate(points)
 
 
-def block(size: ArrayLike, color: ArrayLike, corner: float = 0.004, bevel: float = 0.0015, steps: int = 3) -> Part:
+def block(
+    size: ArrayLike, color: ArrayLike, corner: float = 0.004, bevel: float = 0.0015, steps: int = 3, facets: int = 6
+) -> Part:
     """A box about the origin with rounded upright edges (`corner`) and bevelled rims (`bevel`)."""
     x, y, z = np.asarray(size, dtype=np.float64)
     corner, bevel = min(corner, 0.49 * x, 0.49 * y), min(bevel, 0.49 * z, 0.45 * x, 0.45 * y)
@@ -125,7 +126,7 @@ def block(size: ArrayLike, color: ArrayLike, corner: float = 0.004, bevel: float
     low = [(bevel * (1.0 - np.sin(t)), -z / 2.0 + bevel * (1.0 - np.cos(t))) for t in turn]
     layers = low + [(inset, -height) for inset, height in low[::-1]]
     rings = [
-        np.column_stack([rounded_rectangle(x - 2 * i, y - 2 * i, max(corner - i, 1e-4)), np.full(24, h)])
+        np.column_stack([rounded_rectangle(x - 2 * i, y - 2 * i, max(corner - i, 1e-4), facets), np.full(4 * facets, h)])
         for i, h in layers
     ]
     return loft(rings, color, [thin(np.concatenate(rings))])

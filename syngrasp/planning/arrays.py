@@ -29,8 +29,7 @@ class RobotArrays(NamedTuple):
     first: I64  # (dof + 2,) first sphere of each link, then S
     bound_center: F64  # (dof + 1, 3) of a ball around a link's spheres, in the link's frame, gripper half open [m]
     bound_radius: F64  # (dof + 1,) for any gripper width [m]
-    link_pairs: I64  # (L, 4) two links that may touch each other, and their range in `sphere_pairs`
-    sphere_pairs: I64  # (P, 2) spheres that must keep apart, ordered by their links
+    pairs: I64  # (P, 2) links that must keep apart
 
 
 class FieldArrays(NamedTuple):
@@ -65,7 +64,6 @@ def robot_arrays(robot: Robot) -> RobotArrays:
         low, high = (ends - radii[:, None]).min(0), (ends + radii[:, None]).max(0)
         bound_center[link] = 0.5 * (low + high)
         bound_radius[link] = (np.linalg.norm(ends - bound_center[link], axis=1) + radii).max()
-    link_pairs, sphere_pairs = _grouped(robot.self_pairs, spheres.link + 1)
     return RobotArrays(
         T_joint=np.ascontiguousarray(chain.T_joint, dtype=np.float64),
         T_flange_tcp=np.ascontiguousarray(chain.T_flange_tcp, dtype=np.float64),
@@ -78,17 +76,5 @@ def robot_arrays(robot: Robot) -> RobotArrays:
         first=first,
         bound_center=bound_center,
         bound_radius=bound_radius,
-        link_pairs=link_pairs,
-        sphere_pairs=sphere_pairs,
+        pairs=np.ascontiguousarray(robot.self_pairs, dtype=np.int64).reshape(-1, 2) + 1,
     )
-
-
-def _grouped(pairs: I32, link: I32) -> tuple[I64, I64]:
-    """Sphere pairs sorted by their links, and the range (L, 4) of each pair of links, from the sphere's link (S,)."""
-    pairs = np.sort(np.asarray(pairs, dtype=np.int64).reshape(-1, 2), axis=1)
-    links = link[pairs].astype(np.int64)
-    order = np.lexsort((links[:, 1], links[:, 0]))
-    pairs, links = pairs[order], links[order]
-    kinds, begin = np.unique(links, axis=0, return_index=True)
-    end = np.append(begin, len(pairs))[1:]
-    return np.column_stack([kinds, begin, end]).astype(np.int64).reshape(-1, 4), np.ascontiguousarray(pairs)

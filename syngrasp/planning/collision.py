@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from syngrasp import se3
-from syngrasp.planning import kernels
+from syngrasp.planning import distance, kernels
 from syngrasp.planning.arrays import FieldArrays, robot_arrays
 from syngrasp.records import ObjectModel, Scene
 from syngrasp.robots.base import Robot
@@ -64,7 +64,7 @@ class SceneField:
 
     def sphere_clearance(self, centers: ArrayLike, radius: ArrayLike) -> F64:
         """Smallest signed clearance (G,) [m] of groups of balls: centres (G, S, 3) in base, radii (S,) [m]."""
-        return kernels.ball_clearances(self.arrays, _c(centers), _c(radius))
+        return distance.ball_clearances(self.arrays, _c(centers), _c(radius))
 
     def configuration_clearance(self, robot: Robot, q: ArrayLike, width: ArrayLike) -> F64:
         """Smallest signed clearance (M,) [m] of configurations (M, dof) at gripper widths (M,) [m].

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from syngrasp import se3
-from syngrasp.planning import kernels, rrt
+from syngrasp.planning import distance, kernels, rrt
 from syngrasp.planning.arrays import robot_arrays
 from syngrasp.planning.collision import SceneField
 from syngrasp.planning.retime import Motion, Pace, interpolate, retime
@@ -140,7 +140,7 @@ def target_can_rise(others: SceneField, target: PlacedObject, model: ObjectModel
     points = [target.scale * hull for hull in model.hulls]
     points += [0.5 * (hull + np.roll(hull, 1, axis=0)) for hull in points]
     cloud = np.ascontiguousarray(se3.transform(T, np.concatenate(points)))
-    return bool(kernels.can_rise(others.arrays, cloud, height, 0.002, RESTING))
+    return bool(distance.can_rise(others.arrays, cloud, height, 0.002, RESTING))
 
 
 def _clearance(robot: Robot, field: SceneField, q: F64, width: float) -> float:

@@ -86,7 +86,7 @@ def connect(robot, field, start, goals, width, margin, seed, iterations, spread)
     Samples are drawn from the box of start and goals grown by `spread` [rad], one in five from the whole joint range.
     """
     dof, roots = len(start), len(goals)
-    work, a, b = scratch(robot), np.empty(dof), np.empty(dof)
+    work, a, b = scratch(robot, field), np.empty(dof), np.empty(dof)
     capacity = 8 * iterations + roots + 2
     nodes_s, parents_s = np.empty((capacity, dof)), np.full(capacity, -1)
     nodes_g, parents_g = np.empty((capacity, dof)), np.full(capacity, -1)
@@ -145,7 +145,7 @@ def _point_on(path, at, along, out):
 def shortcut(robot, field, path, width, margin, seed, trials):
     """A polyline, shortened by `trials` tries at putting a straight edge that keeps `margin` for a random stretch."""
     dof = path.shape[1]
-    work, a, b = scratch(robot), np.empty(dof), np.empty(dof)
+    work, a, b = scratch(robot, field), np.empty(dof), np.empty(dof)
     p, r, state = np.empty(dof), np.empty(dof), seed
     for _ in range(trials):
         if len(path) <= 2:
@@ -171,5 +171,5 @@ def shortcut(robot, field, path, width, margin, seed, trials):
 @njit(cache=True, nogil=True)
 def is_free(robot, field, q_from, q_to, width, margin):
     """Whether the straight edge q_from → q_to keeps `margin`."""
-    dof = len(q_from)
-    return free_fraction(robot, field, q_from, q_to, width, margin, scratch(robot), np.empty(dof), np.empty(dof)) == 1.0
+    work, a, b = scratch(robot, field), np.empty(len(q_from)), np.empty(len(q_from))
+    return free_fraction(robot, field, q_from, q_to, width, margin, work, a, b) == 1.0

@@ -6,25 +6,24 @@ from math import sqrt
 
 import numpy as np
 from numba import njit
+from numpy.typing import NDArray
 
-from syngrasp.planning.kernels import free_fraction, place, scratch
-from syngrasp.robots.kinematics import compose
+from syngrasp.planning.arrays import RobotArrays
+from syngrasp.planning.kernels import free_fraction, scratch
+from syngrasp.robots.kinematics import fk_batch, fk_tcp
+
+F64 = NDArray[np.float64]
 
 TOLERANCE = 1e-5  # of a point on the line [m], and of the rotation [rad]
 DAMPING = 1e-6
 MAX_STEP = 0.25  # of a joint between two points of the line [rad]
 
 
-@njit(cache=True, nogil=True)
-def tcp_positions(robot, q):
+def tcp_positions(robot: RobotArrays, q: F64) -> F64:
     """TCP positions (N, 3) in base [m] of configurations (N, dof)."""
-    links, centers, bounds, _ = scratch(robot)
-    T, out = np.empty((4, 4)), np.empty((len(q), 3))
-    for n in range(len(q)):
-        place(robot, q[n], 0.0, links, centers, bounds)
-        compose(links[len(links) - 1], robot.T_flange_tcp, T)
-        out[n] = T[:3, 3]
-    return out
+    T = np.empty((len(q), 4, 4))
+    fk_batch(robot.T_joint, robot.T_flange_tcp, np.ascontiguousarray(q), T)
+    return T[:, :3, 3]
 
 
 @njit(cache=True, nogil=True)
@@ -50,10 +49,12 @@ def _solve_spd(A, b):
 
 
 @njit(cache=True, nogil=True)
-def _newton_step(robot, links, goal, q, T, J, A, e):
-    """One damped least-norm step of q towards the pose `goal` (4, 4): dq = Jᵀ (J Jᵀ + λ)⁻¹ e. Returns |e|²."""
+def _newton_step(links, T, goal, q, J, A, e):
+    """One damped least-norm step of q towards the pose `goal` (4, 4), from the pose T that q has.
+
+    dq = Jᵀ (J Jᵀ + λ)⁻¹ e. Returns |e|².
+    """
     dof = len(q)
-    compose(links[len(links) - 1], robot.T_flange_tcp, T)
     for r in range(3):
         e[r] = goal[r, 3] - T[r, 3]
         a, b = (r + 1) % 3, (r + 2) % 3
@@ -91,14 +92,13 @@ def straight_line(robot, field, q_from, motion, points, width, margin):
     0 (reached, and every edge keeps `margin`), 1 (out of reach or of limits) or 2 (comes closer).
     """
     dof = len(q_from)
-    work = scratch(robot)
-    links, centers, bounds, _ = work
+    work = scratch(robot, field)
+    links = work[0]
     T, goal, J, A, e = np.empty((4, 4)), np.empty((4, 4)), np.empty((6, dof)), np.empty((6, 6)), np.empty(6)
     q, a, b = q_from.copy(), np.empty(dof), np.empty(dof)
     line = np.empty((points, dof))
     line[0] = q_from
-    place(robot, q, width, links, centers, bounds)
-    compose(links[len(links) - 1], robot.T_flange_tcp, T)
+    fk_tcp(robot.T_joint, robot.T_flange_tcp, q, links, T)
     start = T.copy()
     for n in range(1, points):
         goal[:] = start
@@ -108,8 +108,8 @@ def straight_line(robot, field, q_from, motion, points, width, margin):
             q[:] = 2.0 * line[n - 1] - line[n - 2]
         error = 1.0
         for _ in range(12):
-            place(robot, q, width, links, centers, bounds)
-            error = _newton_step(robot, links, goal, q, T, J, A, e)
+            fk_tcp(robot.T_joint, robot.T_flange_tcp, q, links, T)
+            error = _newton_step(links, T, goal, q, J, A, e)
             if error < TOLERANCE * TOLERANCE:
                 break
         if error >= TOLERANCE * TOLERANCE:

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import ctypes
+import os
+import sys
 from collections import OrderedDict
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, nullcontext
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -14,13 +18,14 @@ from numpy.typing import NDArray
 from syngrasp import se3
 from syngrasp.records import ObjectModel, Rollout
 from syngrasp.errors import SyngraspError, UnknownName
-from syngrasp.rendering import packing, tracer, tracer_types
+from syngrasp.rendering import packing, tracer, tracer_cull, tracer_types
 from syngrasp.rendering.annotate import FIRST_OBJECT, MAX_OBJECTS, ROBOT
 from syngrasp.rendering.furniture import floor_height, furniture
 from syngrasp.rendering.look import Look, MaterialLook
 from syngrasp.rendering.packing import PlacedShape
 from syngrasp.rendering.shapes import SRGB_TO_LINEAR, RobotShapes, Shape, mip_chain, object_shape
 from syngrasp.rendering.textures import make_texture
+from syngrasp.rendering.tracer_cull import TILE
 from syngrasp.robots.base import Robot
 
 F32 = NDArray[np.float32]
@@ -49,6 +54,16 @@ class TraceOptions:
     batch: int = 8  # frames at a time; any number gives the same pixels
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class _Stage:
+    """What the kernels of every frame read."""
+
+    world: Any  # tracer_types.World
+    still: wp.array  # (1, K) Instance
+    cameras: wp.array  # (C,) Camera
+    layer: Any  # tracer.StillLayer
+
+
 class MjWarpRenderer:
     """Renders rollouts. Keeps the robot's and the last objects' meshes; no state that changes a picture."""
 
@@ -60,6 +75,7 @@ class MjWarpRenderer:
         self.width, self.height, self.options = width, height, options or TraceOptions()
         self._robot = RobotShapes(robot, self.device)
         self._objects: OrderedDict[str, Shape] = OrderedDict()
+        self._normal = wp.array(packing.normal_quantiles(), dtype=float, device=self.device)
         self._srgb = wp.array(SRGB_TO_LINEAR, dtype=float, device=self.device)
 
     def render(self, rollout: Rollout, models: Sequence[ObjectModel], look: Look) -> Pictures:
@@ -69,87 +85,65 @@ class MjWarpRenderer:
         parts = self._parts(rollout, models, look)
         moving = [part for part in parts if part.moves()]
         still = [part for part in parts if not part.moves()]
-        world = self._world(rollout, look, still, moving)
-        cameras = [camera.T_base_camera() for camera in look.cameras]
+        poses = [camera.T_base_camera() for camera in look.cameras]
         intrinsics = [camera.intrinsics(self.width, self.height) for camera in look.cameras]
-        rows = packing.camera_rows(cameras, intrinsics)
-        rows_still = self._array(packing.instance_rows(still, slice(0, 1)), tracer_types.Instance)
-        layer = self._layer(len(cameras), len(look.lights))
-        pixels = self.width * self.height
-        wp.launch(
-            tracer.trace_still,
-            dim=(len(cameras), pixels),
-            inputs=[
-                world,
-                rows_still,
-                self._array(rows, tracer_types.Camera),
-                self.width,
-                self.options.still_grid,
-                self.options.sky_rays,
-                layer,
-            ],
-            device=self.device,
+        rows = packing.camera_rows(poses, intrinsics)
+        stage = _Stage(
+            world=self._world(rollout, look, still, moving),
+            still=self._array(packing.instance_rows(still, slice(0, 1)), tracer_types.Instance),
+            cameras=self._array(rows, tracer_types.Camera),
+            layer=self._layer(len(poses), len(look.lights)),
         )
-        rows["gain"] = packing.exposure_gain(layer.ambient.numpy(), layer.light.numpy(), look.exposure)
-        windows = packing.windows(moving, cameras, intrinsics, self.width, self.height)
-        return self._frames(world, rows_still, moving, windows, self._array(rows, tracer_types.Camera), layer, look)
+        dim, options = (len(poses), self.width * self.height), self.options
+        self._launch(
+            tracer.trace_still,
+            dim,
+            *(stage.world, stage.still, stage.cameras, self.width, options.still_grid, options.sky_rays, stage.layer),
+        )
+        light, ambient = stage.layer.light.numpy(), stage.layer.ambient.numpy()
+        rows["gain"] = packing.exposure_gain(ambient, light, look.exposure)
+        stage = replace(stage, cameras=self._array(rows, tracer_types.Camera))
+        frames = len(rollout.joint_position)
+        windows = packing.windows(moving, poses, intrinsics, frames, self.width, self.height)
+        return self._frames(stage, moving, windows, look)
 
-    def _frames(
-        self,
-        world: Any,
-        still: wp.array,
-        moving: list[PlacedShape],
-        windows: NDArray[np.int32],
-        cameras: wp.array,
-        layer: Any,
-        look: Look,
-    ) -> Pictures:
-        frames, count, pixels = len(windows), len(look.cameras), self.width * self.height
-        images = np.empty((frames, count, pixels, 3), np.uint8)
-        masks = np.empty((frames, count, pixels), np.uint8)
-        depth = np.empty((frames, count, pixels), np.uint16)
+    def _frames(self, stage: _Stage, moving: list[PlacedShape], windows: NDArray[np.int32], look: Look) -> Pictures:
+        (frames, count), pixels, lights = windows.shape[:2], self.width * self.height, len(look.lights)
+        shape = (frames, count, self.height, self.width)
+        pictures = Pictures(np.empty((*shape, 3), np.uint8), np.empty(shape, np.uint8), np.empty(shape, np.uint16))
         size = min(self.options.batch, frames)
-        hits = wp.empty((size, count, pixels), dtype=tracer_types.Hit, device=self.device)
-        out_images = wp.empty((size, count, pixels, 3), dtype=wp.uint8, device=self.device)
-        out_masks = wp.empty((size, count, pixels), dtype=wp.uint8, device=self.device)
-        out_depth = wp.empty((size, count, pixels), dtype=wp.uint16, device=self.device)
-        grade = wp.vec3(look.contrast, look.saturation, look.sensor_noise)
+        tiles = -(-self.width // TILE) * -(-self.height // TILE)
+        hits = self._empty((size, count, pixels), tracer_types.Hit)
+        images = self._empty((size, count, pixels, 3), wp.uint8)
+        masks = self._empty((size, count, pixels), wp.uint8)
+        depth = self._empty((size, count, pixels), wp.uint16)
+        tile_masks = self._empty((size, count, tiles, lights), wp.uint64)
+        part_masks = self._empty((size, len(moving), lights), wp.uint64)
+        balls = self._empty((count, tiles), wp.vec4)
+        curve = self._array(packing.tone_curve(look.contrast), float)
+        world, still, cameras, layer = stage.world, stage.still, stage.cameras, stage.layer
+        self._launch(tracer_cull.bound_tiles, (count, tiles), cameras, self.width, self.height, layer.t, balls)
         for first in range(0, frames, size):
             span = slice(first, min(first + size, frames))
-            number = span.stop - span.start
+            n = span.stop - span.start
             placed = self._array(packing.instance_rows(moving, span), tracer_types.Instance)
-            window = wp.array(windows[span], dtype=wp.vec4i, device=self.device)
-            wp.launch(
-                tracer.find_moving,
-                dim=(number, count, pixels),
-                inputs=[world, placed, window, cameras, self.width, layer, hits, out_masks, out_depth],
-                device=self.device,
+            window = self._array(windows[span], wp.vec4i)
+            found = (hits, masks, depth)
+            self._launch(
+                tracer.find_moving, (n, count, pixels), world, placed, window, cameras, self.width, layer, *found
             )
-            wp.launch(
+            self._launch(tracer_cull.cull_tiles, (n, count, tiles), world, placed, balls, tile_masks)
+            self._launch(tracer_cull.cull_parts, (n, len(moving)), world, still, placed, part_masks)
+            self._launch(
                 tracer.shade_frame,
-                dim=(number, count, pixels),
-                inputs=[
-                    world,
-                    still,
-                    placed,
-                    cameras,
-                    self.width,
-                    self.height,
-                    int(self.options.smooth),
-                    first,
-                    look.seed,
-                    grade,
-                    layer,
-                    hits,
-                    out_images,
-                ],
-                device=self.device,
+                (n, count, pixels),
+                *(world, still, placed, cameras, self.width, self.height, int(self.options.smooth), first, look.seed),
+                *(look.saturation, look.sensor_noise, layer, tile_masks, part_masks, hits, curve, self._normal, images),
             )
-            images[span] = out_images.numpy()[:number]
-            masks[span] = out_masks.numpy()[:number]
-            depth[span] = out_depth.numpy()[:number]
-        shape = (frames, count, self.height, self.width)
-        return Pictures(images.reshape(*shape, 3), masks.reshape(shape), depth.reshape(shape))
+            pictures.images[span] = images.numpy()[:n].reshape(n, *shape[1:], 3)
+            pictures.masks[span] = masks.numpy()[:n].reshape(n, *shape[1:])
+            pictures.depth[span] = depth.numpy()[:n].reshape(n, *shape[1:])
+        return pictures
 
     def _parts(self, rollout: Rollout, models: Sequence[ObjectModel], look: Look) -> list[PlacedShape]:
         R, p = self._robot.poses(rollout.joint_position, rollout.gripper_width)
@@ -225,6 +219,12 @@ class MjWarpRenderer:
         layer.light = wp.zeros((cameras, pixels, lights), dtype=wp.vec3, device=self.device)
         return layer
 
+    def _launch(self, kernel: wp.Kernel, dim: tuple[int, ...], *inputs: Any) -> None:
+        wp.launch(kernel, dim=dim, inputs=list(inputs), device=self.device)
+
+    def _empty(self, shape: tuple[int, ...], dtype: Any) -> wp.array:
+        return wp.empty(shape, dtype=dtype, device=self.device)
+
     def _array(self, values: NDArray[Any], dtype: Any) -> wp.array:
         return wp.array(values, dtype=dtype, device=self.device)
 
@@ -232,8 +232,31 @@ class MjWarpRenderer:
 def _start_warp(device: str) -> None:
     """Starts Warp without its banner. Its kernel cache may be shared by processes: it renames finished folders."""
     wp.config.log_level = max(wp.config.log_level, wp.LOG_WARNING)
-    wp.init()
+    with _silent_stderr() if not _has_cuda_driver() else nullcontext():
+        wp.init()
     if device not in ("cpu", "cuda"):
         raise UnknownName("device", device, ("cpu", "cuda"))
     if device == "cuda" and not wp.is_cuda_available():
         raise SyngraspError("render.device cuda: no CUDA device found; valid here: cpu")
+
+
+def _has_cuda_driver() -> bool:
+    try:
+        ctypes.CDLL("libcuda.so.1")
+    except OSError:
+        return False
+    return True
+
+
+@contextmanager
+def _silent_stderr() -> Iterator[None]:
+    """Discards what native code writes: Warp warns on stderr of every machine without a CUDA driver."""
+    sys.stderr.flush()
+    kept = os.dup(2)
+    try:
+        with open(os.devnull, "w") as nowhere:
+            os.dup2(nowhere.fileno(), 2)
+            yield
+    finally:
+        os.dup2(kept, 2)
+        os.close(kept)

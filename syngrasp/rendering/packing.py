@@ -7,12 +7,13 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.special import ndtri
 
 from syngrasp import se3
 from syngrasp.rendering import tracer_types
 from syngrasp.rendering.furniture import Block
 from syngrasp.rendering.look import LightLook, MaterialLook
-from syngrasp.rendering.shapes import Shape
+from syngrasp.rendering.shapes import Shape, linear_to_srgb_values
 
 F32 = NDArray[np.float32]
 F64 = NDArray[np.float64]
@@ -60,10 +61,14 @@ def instance_rows(parts: Sequence[PlacedShape], frames: slice) -> NDArray[np.voi
 
 
 def windows(
-    parts: Sequence[PlacedShape], cameras: Sequence[F64], intrinsics: Sequence[F64], width: int, height: int
+    parts: Sequence[PlacedShape],
+    cameras: Sequence[F64],
+    intrinsics: Sequence[F64],
+    frames: int,
+    width: int,
+    height: int,
 ) -> NDArray[np.int32]:
     """(F, C, K, 4) pixel rectangles x0 y0 x1 y1 outside which a part cannot be seen."""
-    frames = len(parts[0].p) if parts else 0
     out = np.zeros((frames, len(cameras), len(parts), 4), np.int32)
     signs = np.stack(np.meshgrid([0, 1], [0, 1], [0, 1], indexing="ij"), -1).reshape(8, 3)
     for k, part in enumerate(parts):
@@ -179,3 +184,17 @@ def exposure_gain(ambient: F32, light: F32, bias: float) -> F32:
     gain = 0.22 / (average ** (2 / 3) * 0.35 ** (1 / 3))
     bright = np.quantile(luminance, 0.95, axis=1)
     return np.minimum(gain, 1.1 / np.maximum(bright, 1e-3)) * 2.0**bias
+
+
+def tone_curve(contrast: float) -> F32:
+    """(1024,) display values in [0, 1] over sqrt(light / 8): a filmic curve (Narkowicz's fit of ACES), sRGB encoding,
+    then contrast as an exponent around mid-grey."""
+    x = 8.0 * np.linspace(0.0, 1.0, 1024) ** 2
+    shown = linear_to_srgb_values(np.clip(x * (2.51 * x + 0.03) / (x * (2.43 * x + 0.59) + 0.14), 0.0, 1.0))
+    low, high = 0.5 * (2 * shown) ** contrast, 1.0 - 0.5 * (2 - 2 * shown) ** contrast
+    return np.where(shown < 0.5, low, high).astype(np.float32)
+
+
+def normal_quantiles(count: int = 4096) -> F32:
+    """(count,) values of the standard normal distribution at equal steps of probability."""
+    return ndtri((np.arange(count) + 0.5) / count).astype(np.float32)

@@ -61,7 +61,9 @@ class RandomizeConfig(_Section):
     """Ranges of what varies. A range of equal bounds fixes a value."""
 
     camera_radius: float = Field(0.15, ge=0, le=0.5, description="cameras move within this ball [m] (paper: 0.15)")
-    camera_angle: float = Field(5.0, ge=0, le=30, description="and turn by up to ± this about each axis [deg] (paper: 5)")
+    camera_angle: float = Field(
+        5.0, ge=0, le=30, description="and turn by up to ± this about each axis [deg] (paper: 5)"
+    )
     fovy: Range = Field((43.0, 43.0), description="vertical field of view [deg] (D435, square crop: 43)")
     lights: tuple[int, int] = Field((1, 4), description="number of lamps and suns")
     light_kinds: tuple[str, ...] = Field(("point", "directional", "spot"), description="kinds to draw from")
@@ -140,9 +142,7 @@ def _lights(scene: Scene, config: RandomizeConfig, rng: Rng) -> tuple[SkyLook, t
     lights = []
     for index in range(count):
         azimuth, elevation = rng.uniform(0, 2 * np.pi), np.deg2rad(rng.uniform(*config.light_elevation))
-        up = np.array(
-            [np.cos(azimuth) * np.cos(elevation), np.sin(azimuth) * np.cos(elevation), np.sin(elevation)]
-        )
+        up = np.array([np.cos(azimuth) * np.cos(elevation), np.sin(azimuth) * np.cos(elevation), np.sin(elevation)])
         aim = -up + 0.15 * rng.standard_normal(3)
         kind = str(rng.choice(config.light_kinds))
         radius = float(rng.uniform(*config.light_radius))
@@ -150,7 +150,9 @@ def _lights(scene: Scene, config: RandomizeConfig, rng: Rng) -> tuple[SkyLook, t
             LightLook(
                 kind=kind,
                 position=_vec(centre + up * rng.uniform(*config.light_distance)),
-                direction=_vec((-up if kind == "directional" else aim) / np.linalg.norm(up if kind == "directional" else aim)),
+                direction=_vec(
+                    (-up if kind == "directional" else aim) / np.linalg.norm(up if kind == "directional" else aim)
+                ),
                 radius=0.25 * radius if kind == "directional" else radius,
                 temperature=float(rng.uniform(*config.light_temperature)),
                 intensity=float(rng.uniform(0.7, 1.0) if index == 0 else rng.uniform(0.15, 0.7)),
@@ -159,7 +161,9 @@ def _lights(scene: Scene, config: RandomizeConfig, rng: Rng) -> tuple[SkyLook, t
         )
     warmth = rng.uniform(-0.08, 0.08)
     zenith = np.array([1 + warmth, 1.0, 1 - warmth])
-    horizon = zenith * rng.uniform(0.45, 1.0) * np.array([1 + rng.uniform(-0.06, 0.06), 1.0, 1 + rng.uniform(-0.06, 0.06)])
+    horizon = (
+        zenith * rng.uniform(0.45, 1.0) * np.array([1 + rng.uniform(-0.06, 0.06), 1.0, 1 + rng.uniform(-0.06, 0.06)])
+    )
     sky = SkyLook(zenith=_vec(zenith), horizon=_vec(horizon), intensity=float(rng.uniform(*config.ambient)))
     return sky, tuple(lights)
 

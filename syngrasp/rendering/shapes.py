@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import mujoco
 import numpy as np
@@ -25,11 +26,15 @@ SRGB_TO_LINEAR = np.where(
 """(256,) linear value of each sRGB byte (IEC 61966-2-1)."""
 
 
+def linear_to_srgb_values(linear: NDArray[Any]) -> NDArray[Any]:
+    """sRGB values in [0, 1] of linear values in [0, 1]."""
+    x = np.clip(linear, 0.0, 1.0)
+    return np.where(x <= 0.0031308, 12.92 * x, 1.055 * np.power(np.maximum(x, 1e-8), 1 / 2.4) - 0.055)
+
+
 def linear_to_srgb(linear: F32) -> U8:
     """sRGB bytes of linear values in [0, 1]."""
-    x = np.clip(linear, 0.0, 1.0)
-    encoded = np.where(x <= 0.0031308, 12.92 * x, 1.055 * np.power(np.maximum(x, 1e-8), 1 / 2.4) - 0.055)
-    return (encoded * 255.0 + 0.5).astype(np.uint8)
+    return (linear_to_srgb_values(linear) * 255.0 + 0.5).astype(np.uint8)
 
 
 def mip_chain(texture: U8) -> list[U8]:

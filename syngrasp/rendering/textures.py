@@ -158,8 +158,10 @@ def _brick(rng: Rng, size: int) -> F32:
     columns = int(rng.integers(2, 6))
     rows = 2 * int(rng.integers(max(2, columns - 1), columns + 4))
     x, y, column, row = _cells(size, columns, rows, 0.5)
-    color = _hsv(rng, (0.0, 0.08), (0.15, 0.65), (0.4, 0.85)) if rng.uniform() < 0.7 else _hsv(
-        rng, (0, 1), (0.0, 0.2), (0.5, 0.95)
+    color = (
+        _hsv(rng, (0.0, 0.08), (0.15, 0.65), (0.4, 0.85))
+        if rng.uniform() < 0.7
+        else _hsv(rng, (0, 1), (0.0, 0.2), (0.5, 0.95))
     )
     palette = np.stack([_near(rng, color, 0.18) for _ in range(columns * rows)])
     seam = _seams(x, y, columns, rows, rng.uniform(0.015, 0.03), 0.0025 * _noise(rng, size, 1.0, low=8))
@@ -224,8 +226,10 @@ def _paper(rng: Rng, size: int) -> F32:
 
 
 def _leather(rng: Rng, size: int) -> F32:
-    color = _hsv(rng, (0.0, 0.1), (0.3, 0.75), (0.15, 0.65)) if rng.uniform() < 0.7 else _hsv(
-        rng, (0, 1), (0.0, 0.7), (0.1, 0.85)
+    color = (
+        _hsv(rng, (0.0, 0.1), (0.3, 0.75), (0.15, 0.65))
+        if rng.uniform() < 0.7
+        else _hsv(rng, (0, 1), (0.0, 0.7), (0.1, 0.85))
     )
     cells = np.minimum(np.abs(_noise(rng, size, 1.6, low=24)), np.abs(_noise(rng, size, 1.6, low=24)))
     creases = np.exp(-rng.uniform(4, 9) * cells)

@@ -10,7 +10,8 @@ from __future__ import annotations
 
 import warp as wp
 
-from syngrasp.rendering.tracer_rays import FAR, box_blocks, box_entry, hit_part, invert, part_blocks
+from syngrasp.rendering.tracer_cull import STILL_BIT, TILE
+from syngrasp.rendering.tracer_rays import ALL_PARTS, FAR, box_blocks, box_entry, hit_part, invert, part_blocks
 from syngrasp.rendering.tracer_shading import (
     LIFT,
     ambient,
@@ -148,7 +149,7 @@ def still_blocks(world: World, still: wp.array2d(dtype=Instance), point: wp.vec3
     inverse = invert(ray)
     if box_blocks(world.boxes, point, inverse, reach):
         return True
-    return part_blocks(still, world.still, 0, point, ray, inverse, reach)
+    return part_blocks(still, world.still, 0, point, ray, inverse, reach, ALL_PARTS)
 
 
 @wp.func
@@ -266,12 +267,15 @@ def shadow(
     still: wp.array2d(dtype=Instance),
     moving: wp.array2d(dtype=Instance),
     row: int,
-    with_still: bool,
+    mask: wp.uint64,
     light: Light,
     point: wp.vec3,
     phase: float,
 ) -> float:
     """Share of a lamp that a point sees: two rays to opposite sides of the lamp, six where they disagree."""
+    if mask == wp.uint64(0):
+        return 1.0
+    with_still = (mask >> wp.uint64(STILL_BIT)) != wp.uint64(0)
     seen = float(0.0)
     count = int(2)
     if light.radius < 0.004:
@@ -288,7 +292,7 @@ def shadow(
             r = 0.0
         sample = sample_light(light, point, r * wp.cos(angle), r * wp.sin(angle))
         inverse = invert(sample.direction)
-        blocked = part_blocks(moving, world.moving, row, point, sample.direction, inverse, sample.distance)
+        blocked = part_blocks(moving, world.moving, row, point, sample.direction, inverse, sample.distance, mask)
         if with_still and not blocked:
             blocked = still_blocks(world, still, point, sample.direction, sample.distance)
         if not blocked:
@@ -305,6 +309,7 @@ def moving_color(
     still: wp.array2d(dtype=Instance),
     moving: wp.array2d(dtype=Instance),
     row: int,
+    masks: wp.array3d(dtype=wp.uint64),
     hit: Hit,
     origin: wp.vec3,
     ray: wp.vec3,
@@ -317,7 +322,7 @@ def moving_color(
         light = sample_light(world.lights[l], s.point, 0.0, 0.0)
         share = wp.cw_mul(reflect_light(s, view, light.direction), light.color)
         if wp.max(share) > 2.0e-4 and wp.dot(s.face_normal, light.direction) > 0.0:
-            color += share * shadow(world, still, moving, row, True, world.lights[l], s.point, phase)
+            color += share * shadow(world, still, moving, row, masks[row, hit.part, l], world.lights[l], s.point, phase)
     return color
 
 
@@ -327,9 +332,11 @@ def still_color(
     still: wp.array2d(dtype=Instance),
     moving: wp.array2d(dtype=Instance),
     row: int,
+    masks: wp.array4d(dtype=wp.uint64),
     layer: StillLayer,
     c: int,
     pixel: int,
+    tile: int,
     origin: wp.vec3,
     ray: wp.vec3,
     phase: float,
@@ -339,7 +346,7 @@ def still_color(
     for l in range(world.lights.shape[0]):
         share = layer.light[c, pixel, l]
         if wp.max(share) > 2.0e-4:
-            color += share * shadow(world, still, moving, row, False, world.lights[l], point, phase)
+            color += share * shadow(world, still, moving, row, masks[row, c, tile, l], world.lights[l], point, phase)
     return color
 
 
@@ -364,16 +371,22 @@ def shade_frame(
     smooth: int,
     first_frame: int,
     seed: int,
-    grade: wp.vec3,
+    saturation: float,
+    noise: float,
     layer: StillLayer,
+    tile_masks: wp.array4d(dtype=wp.uint64),
+    part_masks: wp.array3d(dtype=wp.uint64),
     hits: wp.array3d(dtype=Hit),
+    curve: wp.array(dtype=float),
+    normal: wp.array(dtype=float),
     images: wp.array4d(dtype=wp.uint8),
 ):
-    """Pictures (F, C, pixels, 3). `smooth` adds four samples on outlines; `grade` is contrast, saturation, noise."""
+    """Pictures (F, C, pixels, 3). `smooth` adds four samples on outlines; `noise` [8-bit levels]."""
     f, c, pixel = wp.tid()
     camera = cameras[c]
     x = pixel % width
     y = pixel // width
+    tile = (y // TILE) * ((width + TILE - 1) // TILE) + x // TILE
     origin = camera.position
     ray = camera_ray(camera, float(x) + 0.5, float(y) + 0.5)
     phase = phase_of(pixel, 17 + c)
@@ -391,9 +404,9 @@ def shade_frame(
     color = wp.vec3(0.0)
     if not outline:
         if hit.part >= 0:
-            color = moving_color(world, still, moving, f, hit, origin, ray, phase)
+            color = moving_color(world, still, moving, f, part_masks, hit, origin, ray, phase)
         else:
-            color = still_color(world, still, moving, f, layer, c, pixel, origin, ray, phase)
+            color = still_color(world, still, moving, f, tile_masks, layer, c, pixel, tile, origin, ray, phase)
     else:
         missed = int(0)
         for k in range(4):
@@ -403,16 +416,15 @@ def shade_frame(
             sub = camera_ray(camera, float(x) + dx, float(y) + dy)
             near = nearest_moving(world, moving, f, origin, sub, layer.t[c, pixel])
             if near.part >= 0:
-                color += 0.25 * moving_color(world, still, moving, f, near, origin, sub, phase)
+                color += 0.25 * moving_color(world, still, moving, f, part_masks, near, origin, sub, phase)
             else:
                 missed += 1
         if missed > 0:
-            behind = still_color(world, still, moving, f, layer, c, pixel, origin, ray, phase)
+            behind = still_color(world, still, moving, f, tile_masks, layer, c, pixel, tile, origin, ray, phase)
             color += 0.25 * float(missed) * behind
-    shown = encode(color * camera.gain, grade[0], grade[1])
+    shown = encode(color * camera.gain, curve, saturation)
     state = wp.rand_init(seed + first_frame + f, c * width * height + pixel)
     for k in range(3):
-        value = 255.0 * shown[k] + 0.5
-        if grade[2] > 0.0:
-            value += grade[2] * wp.randn(state)
+        draw = wp.randi(state, 0, normal.shape[0])
+        value = 255.0 * shown[k] + 0.5 + noise * normal[draw]
         images[f, c, pixel, k] = wp.uint8(int(wp.clamp(value, 0.0, 255.0)))

@@ -9,6 +9,8 @@ from syngrasp.rendering.tracer_types import Box, Hit, Instance, Part
 wp.set_module_options({"enable_backward": False})
 
 FAR = wp.constant(1.0e4)
+LAST_BIT = wp.constant(62)  # of a mask of parts: those from this one on share it
+ALL_PARTS = wp.constant(wp.uint64(0xFFFFFFFFFFFFFFFF))
 
 
 @wp.func
@@ -44,9 +46,9 @@ def hit_part(
     best: Hit,
 ) -> Hit:
     """`best`, or the hit on one part if that is nearer."""
-    instance = instances[row, index]
-    span = box_entry(instance.lower, instance.upper, origin, inverse)
+    span = box_entry(instances[row, index].lower, instances[row, index].upper, origin, inverse)
     if span[0] <= span[1] and span[1] > 0.0 and span[0] < best.t:
+        instance = instances[row, index]
         to_local = wp.transpose(instance.rotation) * (1.0 / instance.scale)
         query = wp.mesh_query_ray(
             parts[index].mesh, to_local * (origin - instance.position), to_local * direction, best.t
@@ -73,17 +75,19 @@ def part_blocks(
     direction: wp.vec3,
     inverse: wp.vec3,
     distance: float,
+    mask: wp.uint64,
 ) -> bool:
-    """Whether any part lies within `distance` along a ray."""
+    """Whether any part named by a bit of `mask` lies within `distance` along a ray."""
     for index in range(parts.shape[0]):
-        instance = instances[row, index]
-        span = box_entry(instance.lower, instance.upper, origin, inverse)
-        if span[0] <= span[1] and span[1] > 0.0 and span[0] < distance:
-            to_local = wp.transpose(instance.rotation) * (1.0 / instance.scale)
-            if wp.mesh_query_ray_anyhit(
-                parts[index].mesh, to_local * (origin - instance.position), to_local * direction, distance
-            ):
-                return True
+        if (mask >> wp.uint64(wp.min(index, LAST_BIT))) & wp.uint64(1):
+            span = box_entry(instances[row, index].lower, instances[row, index].upper, origin, inverse)
+            if span[0] <= span[1] and span[1] > 0.0 and span[0] < distance:
+                instance = instances[row, index]
+                to_local = wp.transpose(instance.rotation) * (1.0 / instance.scale)
+                if wp.mesh_query_ray_anyhit(
+                    parts[index].mesh, to_local * (origin - instance.position), to_local * direction, distance
+                ):
+                    return True
     return False
 
 

@@ -48,7 +48,9 @@ def sample_texture(world: World, index: int, uv: wp.vec2, texels_per_pixel: floa
     y0 = int(wp.floor(y))
     fx = x - float(x0)
     fy = y - float(y0)
-    top = texel(world, offset, width, height, x0, y0) * (1.0 - fx) + texel(world, offset, width, height, x0 + 1, y0) * fx
+    top = (
+        texel(world, offset, width, height, x0, y0) * (1.0 - fx) + texel(world, offset, width, height, x0 + 1, y0) * fx
+    )
     low = (
         texel(world, offset, width, height, x0, y0 + 1) * (1.0 - fx)
         + texel(world, offset, width, height, x0 + 1, y0 + 1) * fx
@@ -57,7 +59,9 @@ def sample_texture(world: World, index: int, uv: wp.vec2, texels_per_pixel: floa
 
 
 @wp.func
-def part_surface(world: World, part: Part, instance: Instance, hit: Hit, origin: wp.vec3, direction: wp.vec3) -> Surface:
+def part_surface(
+    world: World, part: Part, instance: Instance, hit: Hit, origin: wp.vec3, direction: wp.vec3
+) -> Surface:
     """The surface where a ray met a part."""
     out = Surface()
     point = origin + direction * hit.t
@@ -145,7 +149,9 @@ def sky(world: World, direction: wp.vec3) -> wp.vec3:
 def ambient(world: World, s: Surface, view: wp.vec3, open_sky: float) -> wp.vec3:
     """Light of the sky that a surface sends back; `open_sky` is how much of it the surface sees."""
     up = 0.5 + 0.5 * s.normal[2]
-    irradiance = (world.zenith * 0.6 + world.horizon * 0.4) * up + (world.ground * 0.6 + world.horizon * 0.4) * (1.0 - up)
+    irradiance = (world.zenith * 0.6 + world.horizon * 0.4) * up + (world.ground * 0.6 + world.horizon * 0.4) * (
+        1.0 - up
+    )
     f0 = wp.vec3(0.04) * (1.0 - s.metallic) + s.base * s.metallic
     n_v = wp.max(wp.dot(s.normal, view), 0.0)
     r0 = 1.0 - s.roughness
@@ -210,18 +216,14 @@ def sample_light(light: Light, point: wp.vec3, a: float, b: float) -> LightSampl
 
 
 @wp.func
-def encode(color: wp.vec3, contrast: float, saturation: float) -> wp.vec3:
-    """Display values in [0, 1] (sRGB) of exposed linear colour: filmic curve (Narkowicz's ACES fit), then grading."""
+def encode(color: wp.vec3, curve: wp.array(dtype=float), saturation: float) -> wp.vec3:
+    """Display values of exposed linear colour; `curve` holds them over the square root of light up to 8."""
     out = wp.vec3(0.0)
+    last = float(curve.shape[0] - 1)
     for k in range(3):
-        x = wp.max(color[k], 0.0)
-        x = wp.clamp(x * (2.51 * x + 0.03) / (x * (2.43 * x + 0.59) + 0.14), 0.0, 1.0)
-        if x <= 0.0031308:
-            x = 12.92 * x
-        else:
-            x = 1.055 * wp.pow(x, 1.0 / 2.4) - 0.055
-        out[k] = 0.5 * wp.pow(2.0 * x, contrast)
-        if x > 0.5:
-            out[k] = 1.0 - 0.5 * wp.pow(2.0 - 2.0 * x, contrast)
+        place = wp.min(wp.sqrt(wp.max(color[k], 0.0) * 0.125), 0.9999) * last
+        index = int(place)
+        part = place - float(index)
+        out[k] = curve[index] * (1.0 - part) + curve[index + 1] * part
     grey = 0.2126 * out[0] + 0.7152 * out[1] + 0.0722 * out[2]
     return wp.vec3(grey) + (out - wp.vec3(grey)) * saturation

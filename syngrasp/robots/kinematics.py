@@ -118,9 +118,7 @@ def sphere_centers_batch(
     """`sphere_centers` of q (M, dof) and width (M,) into `out` (M, S, 3)."""
     links = np.empty((T_joint.shape[0], 4, 4))
     for m in range(q.shape[0]):
-        sphere_centers(
-            T_joint, T_flange_tcp, sphere_link, sphere_center, sphere_finger, q[m], width[m], links, out[m]
-        )
+        sphere_centers(T_joint, T_flange_tcp, sphere_link, sphere_center, sphere_finger, q[m], width[m], links, out[m])
 
 
 @njit(cache=True, fastmath=False, nogil=True)

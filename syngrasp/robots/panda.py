@@ -39,8 +39,7 @@ _SELF_LINKS = ((-1, 4), (-1, 5), (-1, 6), (0, 4), (0, 5), (0, 6), (1, 4), (1, 5)
 def _frame(roll: float, x: float, y: float, z: float) -> F64:
     """A joint's frame in the link before it: translation [m], then a turn about x [quarter turns]."""
     c, s = ((1.0, 0.0), (0.0, 1.0), (-1.0, 0.0), (0.0, -1.0))[int(roll) % 4]
-    T = np.array([[1.0, 0.0, 0.0, x], [0.0, c, -s, y], [0.0, s, c, z], [0.0, 0.0, 0.0, 1.0]])
-    return T
+    return np.array([[1.0, 0.0, 0.0, x], [0.0, c, -s, y], [0.0, s, c, z], [0.0, 0.0, 0.0, 1.0]])
 
 
 def hand_frame() -> F64:
@@ -113,9 +112,9 @@ class Panda(Robot):
     """Franka Emika Panda. The TCP lies 8.8 mm before the fingers' tips, as Franka's `panda_hand_tcp` does, moved out by
     `finger_extension` [m]; its axes are the hand's: y from the right finger to the left one, z out of the hand.
 
-    `q_home` puts the TCP at (0.363, 0, 0.489), pointing down with yaw 45°, R_base_tcp = Rz(45°) Rx(180°): the fingers close
-    along the base's (1, −1, 0) diagonal. It is the real robot's reset pose in GraspVLA's public controller; with joints
-    1, 3, 5 and 7 at 0 it lies at the centre of their ranges.
+    `q_home` puts the TCP at (0.363, 0, 0.489), pointing down with yaw 45°, R_base_tcp = Rz(45°) Rx(180°): the fingers
+    close along the base's (1, −1, 0) diagonal. It is the reset pose of GraspVLA's real robot, in the frame that its
+    public controller uses, panda_hand_tcp; with joints 1, 3, 5 and 7 at 0 it lies at the centre of their ranges.
     """
 
     kind = "panda"

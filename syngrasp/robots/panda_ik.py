@@ -2,9 +2,9 @@
 
 With joint 7 fixed the frame of joint 6 is known, and the shoulder S, the elbow (axis 4) and the wrist W form a planar
 triangle with two known sides. Its third side, |S − W|, gives joint 4; axis 5 lies in its plane, at a known angle to
-S − W, and is normal to the known axis 6. The remaining joints are angles between known axes. The idea is that of He & Liu,
-"Analytical Inverse Kinematics for Franka Emika Panda – a Geometrical Solver for 7-DOF Manipulators with Unconventional
-Design", 2021.
+S − W, and is normal to the known axis 6. The remaining joints are angles between known axes. The idea is that of
+He & Liu, "Analytical Inverse Kinematics for Franka Emika Panda – a Geometrical Solver for 7-DOF Manipulators with
+Unconventional Design", 2021.
 """
 
 from __future__ import annotations

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import math
+from functools import lru_cache
 
 import mujoco
 import numpy as np
+import yaml
 
+from syngrasp.resources import resource
 from syngrasp.robots.base import Robot, RobotNames
 from syngrasp.robots.description import panda_description
 from syngrasp.robots.mjcf import (
@@ -33,22 +36,14 @@ _SERVOS = (
 FINGER_MASS = 0.1  # finger and its share of the drive [kg]
 FINGER_STIFFNESS = 10000.0  # of the width: full force when it is a few millimetres short [N/m]
 
-# Primitives that follow the collision meshes of the URDF package, per link [m].
-_LINK_SHAPES: dict[int, tuple[Shape, ...]] = {
-    0: (Box((-0.041, 0.0, 0.07), (0.11, 0.09, 0.07)),),
-    1: (Capsule((0, 0, -0.135), (0, 0, 0), 0.057), Capsule((0, 0, 0), (0, -0.075, 0), 0.057)),
-    2: (Capsule((0, 0, 0), (0, 0, 0.075), 0.057), Capsule((0, 0, 0), (0, -0.137, 0), 0.057)),
-    3: (Capsule((0, 0, -0.065), (0, 0, 0), 0.057), Capsule((0.0825, 0, 0), (0.0825, 0.057, 0), 0.056)),
-    4: (Capsule((0, 0, 0), (0, 0, 0.057), 0.056), Capsule((-0.0825, 0.01, 0), (-0.0825, 0.069, 0), 0.057)),
-    5: (
-        Capsule((0, 0, -0.21), (0, 0.01, -0.17), 0.058),
-        Capsule((0, 0.075, -0.2), (0, 0.09, -0.02), 0.045),
-        Capsule((0, 0, -0.02), (0, 0.07, 0), 0.054),
-    ),
-    6: (Capsule((0, 0, 0.005), (0.088, 0.015, 0.005), 0.052), Capsule((0.088, 0.0, 0.005), (0.088, 0.03, 0.015), 0.05)),
-    7: (Capsule((0, 0, 0.065), (0, 0, 0.085), 0.044), Capsule((0, 0, 0.08), (0.045, 0.045, 0.08), 0.028)),
-}
-_HAND_SHAPES: tuple[Shape, ...] = (Box((0, 0, 0.03), (0.027, 0.1, 0.034)),)
+_BASE_SHAPE = Box((-0.041, 0.0, 0.07), (0.11, 0.09, 0.07))  # nothing can come near its corners
+
+
+@lru_cache(maxsize=1)
+def _capsules() -> dict[str, tuple[Shape, ...]]:
+    """Capsules that fit the collision meshes of the URDF package, by link."""
+    data = yaml.safe_load(resource("assets/robots/panda_capsules.yaml").read_text(encoding="utf-8"))
+    return {link: tuple(Capsule(tuple(r[:3]), tuple(r[3:6]), r[6]) for r in rows) for link, rows in data.items()}
 
 
 def _finger_shapes(side: float, extension: float) -> tuple[Shape, ...]:
@@ -61,7 +56,9 @@ def _finger_shapes(side: float, extension: float) -> tuple[Shape, ...]:
     )
 
 
-def add_panda(spec: mujoco.MjSpec, robot: Robot, *, extension: float, visual: bool, collision: bool, servos: bool) -> RobotNames:
+def add_panda(
+    spec: mujoco.MjSpec, robot: Robot, *, extension: float, visual: bool, collision: bool, servos: bool
+) -> RobotNames:
     """Adds the Panda at the world's origin; the contract is `Robot.add_to`'s."""
     spec.compiler.degree = False
     inertias = urdf_inertias(panda_description() / "urdf" / "panda.urdf")
@@ -73,9 +70,10 @@ def add_panda(spec: mujoco.MjSpec, robot: Robot, *, extension: float, visual: bo
     hand = add_link(bodies[-1], "robot/hand", hand_frame(), inertias["panda_hand"])
     fingers = [_add_finger(hand, name, side, robot) for name, side in (("left", 1.0), ("right", -1.0))]
     if collision:
-        for i, shapes in _LINK_SHAPES.items():
-            add_shapes(bodies[i], f"robot/link{i}/collision", shapes)
-        add_shapes(hand, "robot/hand/collision", _HAND_SHAPES)
+        add_shapes(base, "robot/link0/collision", (_BASE_SHAPE,))
+        for link, shapes in _capsules().items():
+            body = hand if link == "hand" else bodies[int(link.removeprefix("link"))]
+            add_shapes(body, f"{body.name}/collision", shapes)
         for body, side in zip(fingers, (1.0, -1.0), strict=True):
             add_shapes(body, f"{body.name}/collision", _finger_shapes(side, extension))
     if visual:

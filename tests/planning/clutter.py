@@ -11,7 +11,14 @@ from syngrasp import se3
 from syngrasp.geometry.sdf import build_sdf
 from syngrasp.planning.collision import SceneField
 from syngrasp.records import (
-    GraspSet, ObjectEntry, ObjectModel, PlacedObject, Scene, SceneGrasps, Slot, VisualMesh,
+    GraspSet,
+    ObjectEntry,
+    ObjectModel,
+    PlacedObject,
+    Scene,
+    SceneGrasps,
+    Slot,
+    VisualMesh,
 )  # fmt: skip
 from syngrasp.robots import RobotConfig, make_robot
 from syngrasp.robots.base import Robot

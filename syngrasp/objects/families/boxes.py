@@ -173,7 +173,7 @@ def remote(d: Draw) -> Part:
     for row in range(6):
         for column in (-1, 0, 1):
             color = colors[0] if row else colors[1]
-            button = block((0.17 * w, 0.17 * w, 0.003), color, 0.04 * w, 0.0006, 1)
+            button = block((0.17 * w, 0.17 * w, 0.003), color, 0.04 * w, 0.0006, 1, 3)
             parts.append(button.at(0.26 * w * column, (0.36 - 0.11 * row) * h, t / 2.0).with_hulls([]))
     dial = revolve([(0, 0), (0.27 * w, 0), (0.27 * w, 0.0015), (0.24 * w, 0.002), (0, 0.002)], colors[2], 32)
     parts.append(dial.at(0.0, -0.36 * h, t / 2.0 - 0.0005).with_hulls([]))

@@ -1,0 +1,159 @@
+"""Pictures of a dataset's statistics, with matplotlib (extra `viz`)."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from os import PathLike
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from syngrasp.dataset.storage import writing
+from syngrasp.errors import MissingExtra
+
+INK, MUTED, GRID = "#1f2933", "#7b8794", "#e4e7eb"
+BLUE, GREEN = "#2f6db5", "#3a9d6a"
+REJECTED = ("#d9534f", "#e8894a", "#edb458", "#b56576", "#6d597a", "#8f8f8f")
+SHOWN_CATEGORIES = 40
+
+Stats = Mapping[str, Any]
+
+
+def plot_stats(stats: Stats, folder: str | PathLike[str]) -> list[Path]:
+    """Writes PNGs of what `dataset_stats` returned into a folder, made when missing, and returns their paths.
+
+    Raises MissingExtra without matplotlib, StorageError where the folder cannot be written.
+    """
+    try:
+        from matplotlib.figure import Figure
+    except ImportError as error:
+        raise MissingExtra("plotting", "viz") from error
+
+    plots: dict[str, tuple[Callable[[Any, Stats], None], float]] = {
+        "yield": (_plot_yield, 1.2 + 0.45 * max(1, len(stats["yield"]))),
+        "categories": (_plot_categories, 1.2 + 0.22 * min(SHOWN_CATEGORIES, max(1, len(stats["categories"])))),
+        "storage": (_plot_storage, 1.2 + 0.26 * max(1, len(stats["bytes"]["by_array"]))),
+        "episode_length": (_spread_plot("episode_length", "Episode length", "frames", 1.0), 3.2),
+        "lift_height": (_spread_plot("lift_height", "Lift height over the hold", "cm", 100.0), 3.2),
+        "grasp_quality": (_spread_plot("grasp_quality", "Grasp quality", "soft-finger quality", 1.0), 3.2),
+        "slip": (_spread_plot("slip", "Slip in the hand", "mm", 1000.0), 3.2),
+    }
+    written = []
+    for name, (draw, height) in plots.items():
+        figure = Figure(figsize=(7.2, height), dpi=150, layout="constrained", facecolor="white")
+        axes = figure.add_subplot()
+        figure.get_layout_engine().set(w_pad=0.1, h_pad=0.1)
+        _style(axes)
+        draw(axes, stats)
+        path = Path(folder) / f"{name}.png"
+        with writing(str(path)):
+            path.parent.mkdir(parents=True, exist_ok=True)
+            figure.savefig(path)
+        written.append(path)
+    return written
+
+
+def _style(axes: Any) -> None:
+    axes.set_axisbelow(True)
+    for axis in (axes.xaxis, axes.yaxis):
+        axis.get_major_locator().set_params(integer=True)
+    axes.tick_params(colors=INK, labelsize=8, length=0)
+    for side in ("top", "right", "left"):
+        axes.spines[side].set_visible(False)
+    axes.spines["bottom"].set_color(GRID)
+
+
+def _title(axes: Any, title: str, note: str) -> None:
+    axes.set_title(title, loc="left", color=INK, fontsize=11, fontweight="bold")
+    axes.set_title(note, loc="right", color=MUTED, fontsize=8)
+
+
+def _plot_yield(axes: Any, stats: Stats) -> None:
+    stages = stats["yield"]
+    total = max((_tried(s) for s in stages.values()), default=0)
+    _title(axes, "Yield by stage", f"{stats['episodes']:,} episodes of {total:,} attempts")
+    reasons = sorted({r for s in stages.values() for r in s["rejected"]}, key=lambda r: (-_count(stages, r), r))
+    named = reasons[: len(REJECTED) - 1]
+    for y, counts in enumerate(stages.values()):
+        axes.barh(y, counts["passed"], color=GREEN, height=0.62, label="passed" if y == 0 else None)
+        left = counts["passed"]
+        groups = {r: counts["rejected"].get(r, 0) for r in named}
+        groups["other reasons"] = sum(n for r, n in counts["rejected"].items() if r not in named)
+        for colour, number in zip(REJECTED, groups.values(), strict=False):
+            axes.barh(y, number, left=left, color=colour, height=0.62)
+            left += number
+        rate = f"{100 * counts['rate']:.1f} %" if counts["rate"] is not None else "none"
+        axes.text(left + 0.01 * total, y, rate, va="center", color=INK, fontsize=8)
+    legend = [*named, "other reasons"] if len(reasons) > len(named) else named
+    for colour, reason in zip(REJECTED, legend, strict=False):
+        axes.barh(0, 0, color=colour, label=reason.replace("_", " "))
+    axes.set_yticks(range(len(stages)), list(stages))
+    axes.invert_yaxis()
+    axes.set_xlim(0, 1.12 * max(1, total))
+    axes.set_xlabel("attempts", color=MUTED, fontsize=8)
+    axes.grid(axis="x", color=GRID)
+    if stages:
+        axes.legend(
+            fontsize=7, ncols=4, frameon=False, loc="upper center", bbox_to_anchor=(0.5, -0.28 * 4 / (1 + len(stages)))
+        )
+
+
+def _tried(counts: Stats) -> int:
+    return counts["passed"] + sum(counts["rejected"].values())
+
+
+def _count(stages: Stats, reason: str) -> int:
+    return sum(s["rejected"].get(reason, 0) for s in stages.values())
+
+
+def _plot_categories(axes: Any, stats: Stats) -> None:
+    categories = list(stats["categories"].items())
+    shown = categories[:SHOWN_CATEGORIES]
+    note = f"{len(categories)} categories, {stats['objects']:,} objects"
+    _title(axes, "Episodes by target", note if len(shown) == len(categories) else f"{len(shown)} of {note}")
+    _bars(axes, dict(shown), lambda n: f"{n:,}", BLUE)
+    axes.set_xlabel("episodes", color=MUTED, fontsize=8)
+
+
+def _plot_storage(axes: Any, stats: Stats) -> None:
+    size = stats["bytes"]
+    per_frame = f"{size['per_frame'] / 1024:.1f} KiB per frame" if size["per_frame"] else "empty"
+    _title(axes, "Bytes by array", f"{per_frame}, {size['total'] / 2**20:,.1f} MiB in all")
+    frames = max(1, stats["frames"])
+    _bars(axes, {n: b / frames for n, b in size["by_array"].items()}, lambda v: f"{v:,.0f}", BLUE)
+    axes.set_xscale("symlog", linthresh=10)
+    axes.set_xlabel("bytes per frame (logarithmic)", color=MUTED, fontsize=8)
+
+
+def _bars(axes: Any, values: Mapping[str, float], label: Callable[[Any], str], colour: str) -> None:
+    bars = axes.barh(range(len(values)), list(values.values()), color=colour, height=0.7)
+    axes.bar_label(bars, [label(v) for v in values.values()], padding=3, fontsize=7, color=MUTED)
+    axes.set_yticks(range(len(values)), list(values))
+    axes.set_ylim(len(values) - 0.4, -0.6)
+    axes.margins(x=0.1)
+    axes.grid(axis="x", color=GRID)
+
+
+def _spread_plot(name: str, title: str, unit: str, scale: float) -> Callable[[Any, Stats], None]:
+    def draw(axes: Any, stats: Stats) -> None:
+        spread = stats[name]
+        if not spread["count"]:
+            _title(axes, title, "no episodes")
+            return
+        _title(axes, title, f"median {scale * spread['p50']:.3g}, 5 to 95 %: {_range(spread, scale)} {unit}")
+        histogram = spread["histogram"]
+        left = histogram["start"] + histogram["width"] * np.arange(len(histogram["counts"]))
+        width = scale * histogram["width"]
+        axes.bar(scale * left, histogram["counts"], width, align="edge", color=BLUE, edgecolor="white", lw=0.4)
+        axes.axvline(scale * spread["p50"], color=INK, lw=1.2)
+        axes.xaxis.get_major_locator().set_params(integer=False)
+        axes.set_xlabel(unit, color=MUTED, fontsize=8)
+        axes.set_ylabel("episodes", color=MUTED, fontsize=8)
+        axes.grid(axis="y", color=GRID)
+
+    return draw
+
+
+def _range(spread: Stats, scale: float) -> str:
+    return f"{scale * spread['p05']:.3g}…{scale * spread['p95']:.3g}"

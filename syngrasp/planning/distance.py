@@ -1,0 +1,103 @@
+"""Compiled distances of points to a scene: signed-distance grids of objects, and a table."""
+
+from __future__ import annotations
+
+from math import floor, inf, sqrt
+
+import numpy as np
+from llvmlite import ir
+from numba import njit, types
+from numba.extending import intrinsic
+
+
+@intrinsic
+def _load_f32(typing_context, address, index):
+    """The float32 at address + 4 · index: grids of any number of objects without copying them."""
+
+    def codegen(context, builder, signature, args):
+        pointer = builder.inttoptr(args[0], ir.PointerType(ir.FloatType()))
+        return builder.load(builder.gep(pointer, [args[1]]))
+
+    return types.float32(types.int64, types.int64), codegen
+
+
+@njit(cache=True, nogil=True, inline="always")
+def grid_distance(address, shape, to_grid, cell, scale, n, x, y, z):
+    """Distance of a point in base to object n: trilinear inside its grid, a lower bound outside.
+
+    The object lies inside its grid, and a grid is convex, so with c the nearest point of the grid
+    |p − o|² ≥ |p − c|² + |c − o|² for every point o of the object.
+    """
+    u = to_grid[n, 0, 0] * x + to_grid[n, 0, 1] * y + to_grid[n, 0, 2] * z + to_grid[n, 0, 3]
+    v = to_grid[n, 1, 0] * x + to_grid[n, 1, 1] * y + to_grid[n, 1, 2] * z + to_grid[n, 1, 3]
+    w = to_grid[n, 2, 0] * x + to_grid[n, 2, 1] * y + to_grid[n, 2, 2] * z + to_grid[n, 2, 3]
+    nx, ny, nz = shape[n, 0], shape[n, 1], shape[n, 2]
+    cu, cv, cw = min(max(u, 0.0), nx - 1.0), min(max(v, 0.0), ny - 1.0), min(max(w, 0.0), nz - 1.0)
+    outside = ((u - cu) ** 2 + (v - cv) ** 2 + (w - cw) ** 2) * cell[n] ** 2
+    i, j, k = min(int(cu), nx - 2), min(int(cv), ny - 2), min(int(cw), nz - 2)
+    fu, fv, fw = cu - i, cv - j, cw - k
+    start, base, row, layer = address[n], (i * ny + j) * nz + k, nz, ny * nz
+    c00 = _load_f32(start, base) * (1 - fw) + _load_f32(start, base + 1) * fw
+    c01 = _load_f32(start, base + row) * (1 - fw) + _load_f32(start, base + row + 1) * fw
+    c10 = _load_f32(start, base + layer) * (1 - fw) + _load_f32(start, base + layer + 1) * fw
+    c11 = _load_f32(start, base + layer + row) * (1 - fw) + _load_f32(start, base + layer + row + 1) * fw
+    value = ((c00 * (1 - fv) + c01 * fv) * (1 - fu) + (c10 * (1 - fv) + c11 * fv) * fu) * scale[n]
+    return sqrt(outside + max(value, 0.0) ** 2) if outside > 0.0 else value
+
+
+@njit(cache=True, nogil=True, inline="always")
+def table_distance(table, x, y, z):
+    """Distance of a point to the block under the table's top."""
+    dx = abs(x - table[0]) - table[2]
+    dy = abs(y - table[1]) - table[3]
+    dz = z - table[4]
+    inside = max(dx, max(dy, dz))
+    ex, ey, ez = max(dx, 0.0), max(dy, 0.0), max(dz, 0.0)
+    return inside if inside < 0.0 else sqrt(ex * ex + ey * ey + ez * ez)
+
+
+@njit(cache=True, nogil=True)
+def point_distance(field, x, y, z, limit):
+    """Distance of a point to the scene, exact where it is below `limit`."""
+    address, shape, to_grid, cell, scale, center, radius, table, top = field
+    best = limit
+    if z - table[4] < best:
+        best = min(best, table_distance(table, x, y, z))
+    if z - top < best:
+        for n in range(len(cell)):
+            dx, dy, dz = x - center[n, 0], y - center[n, 1], z - center[n, 2]
+            near = best + radius[n]
+            if near > 0.0 and dx * dx + dy * dy + dz * dz < near * near:
+                best = min(best, grid_distance(address, shape, to_grid, cell, scale, n, x, y, z))
+    return best
+
+
+@njit(cache=True, nogil=True)
+def ball_clearances(field, centers, radius):
+    """Smallest clearance (G,) [m] of groups of balls with centres (G, S, 3) in base and radii (S,) to the scene."""
+    out = np.empty(len(centers))
+    for g in range(len(centers)):
+        best = inf
+        for s in range(len(radius)):
+            limit = best + radius[s]
+            best = min(
+                best, point_distance(field, centers[g, s, 0], centers[g, s, 1], centers[g, s, 2], limit) - radius[s]
+            )
+        out[g] = best
+    return out
+
+
+@njit(cache=True, nogil=True)
+def can_rise(field, points, height, margin, tolerance):
+    """Whether points (P, 3) in base, moved straight up by `height`, touch nothing on their way.
+
+    What a point touches at the start (the table, a neighbour) may stay as near as it is, but no nearer.
+    """
+    steps = floor(height / 0.005) + 1
+    for p in range(len(points)):
+        x, y, z = points[p]
+        allowed = min(margin, point_distance(field, x, y, z, margin)) - tolerance
+        for k in range(1, steps + 1):
+            if point_distance(field, x, y, z + height * k / steps, margin) < allowed:
+                return False
+    return True

@@ -1,0 +1,121 @@
+"""Ray tracer: which moving parts can shadow what, found once per frame for tiles of pixels and for whole parts.
+
+A receiver and a lamp are balls; every shadow ray between them stays in the capsule around their axis, so a part whose
+box, grown by the capsule's radius, misses the axis cannot block any of them.
+"""
+
+from __future__ import annotations
+
+import warp as wp
+
+from syngrasp.rendering.tracer_rays import FAR, LAST_BIT, box_entry, invert
+from syngrasp.rendering.tracer_types import Camera, Instance, Light, World
+
+wp.set_module_options({"enable_backward": False})
+
+TILE = wp.constant(8)  # [px]
+STILL_BIT = wp.constant(63)  # what does not move, for shadows on moving parts
+
+
+@wp.func
+def bit(index: int) -> wp.uint64:
+    return wp.uint64(1) << wp.uint64(wp.min(index, LAST_BIT))
+
+
+@wp.func
+def may_block(lower: wp.vec3, upper: wp.vec3, centre: wp.vec3, radius: float, light: Light) -> bool:
+    """Whether a box can come between a ball and a lamp."""
+    axis = -light.direction
+    distance = float(FAR)
+    grow = float(radius)
+    if light.kind == 2:
+        grow += light.radius * (wp.length(0.5 * (lower + upper) - centre) + wp.length(upper - lower))
+    else:
+        axis = light.position - centre
+        distance = wp.length(axis)
+        axis = axis / wp.max(distance, 1.0e-6)
+        grow = wp.max(grow, light.radius)
+    margin = wp.vec3(grow, grow, grow)
+    span = box_entry(lower - margin, upper + margin, centre, invert(axis))
+    return span[0] <= span[1] and span[1] > 0.0 and span[0] < distance
+
+
+@wp.kernel
+def bound_tiles(
+    cameras: wp.array(dtype=Camera),
+    width: int,
+    height: int,
+    depth: wp.array2d(dtype=float),
+    balls: wp.array2d(dtype=wp.vec4),
+):
+    """Balls (centre, radius) around what the still layer shows in each tile; radius −1 where it shows nothing."""
+    c, tile = wp.tid()
+    camera = cameras[c]
+    columns = (width + TILE - 1) // TILE
+    x0 = (tile % columns) * TILE
+    y0 = (tile // columns) * TILE
+    lower = wp.vec3(1.0e9)
+    upper = wp.vec3(-1.0e9)
+    for y in range(y0, wp.min(y0 + TILE, height)):
+        for x in range(x0, wp.min(x0 + TILE, width)):
+            t = depth[c, y * width + x]
+            if t < FAR:
+                u = (float(x) + 0.5 - camera.cx) / camera.focal
+                v = (float(y) + 0.5 - camera.cy) / camera.focal
+                point = camera.position + camera.rotation * wp.vec3(u * t, v * t, t)
+                lower = wp.min(lower, point)
+                upper = wp.max(upper, point)
+    centre = 0.5 * (lower + upper)
+    radius = 0.5 * wp.length(upper - lower) + 2.0e-3
+    if lower[0] > upper[0]:
+        radius = -1.0
+    balls[c, tile] = wp.vec4(centre[0], centre[1], centre[2], radius)
+
+
+@wp.kernel
+def cull_tiles(
+    world: World,
+    moving: wp.array2d(dtype=Instance),
+    balls: wp.array2d(dtype=wp.vec4),
+    masks: wp.array4d(dtype=wp.uint64),
+):
+    """Bits of the moving parts that may shadow each tile from each lamp, (F, C, tiles, L)."""
+    f, c, tile = wp.tid()
+    ball = balls[c, tile]
+    centre = wp.vec3(ball[0], ball[1], ball[2])
+    for l in range(world.lights.shape[0]):
+        mask = wp.uint64(0)
+        if ball[3] >= 0.0:
+            for index in range(world.moving.shape[0]):
+                if may_block(moving[f, index].lower, moving[f, index].upper, centre, ball[3], world.lights[l]):
+                    mask = mask | bit(index)
+        masks[f, c, tile, l] = mask
+
+
+@wp.kernel
+def cull_parts(
+    world: World,
+    still: wp.array2d(dtype=Instance),
+    moving: wp.array2d(dtype=Instance),
+    masks: wp.array3d(dtype=wp.uint64),
+):
+    """Bits of the parts that may shadow each moving part from each lamp, (F, K, L), and whether still ones may."""
+    f, k = wp.tid()
+    lower = moving[f, k].lower
+    upper = moving[f, k].upper
+    centre = 0.5 * (lower + upper)
+    radius = 0.5 * wp.length(upper - lower) + 2.0e-3
+    for l in range(world.lights.shape[0]):
+        light = world.lights[l]
+        mask = wp.uint64(0)
+        for index in range(world.moving.shape[0]):
+            if may_block(moving[f, index].lower, moving[f, index].upper, centre, radius, light):
+                mask = mask | bit(index)
+        others = bool(False)
+        for index in range(world.still.shape[0]):
+            others = others or may_block(still[0, index].lower, still[0, index].upper, centre, radius, light)
+        for index in range(world.boxes.shape[0]):
+            others = others or may_block(world.boxes[index].lower, world.boxes[index].upper, centre, radius, light)
+        if others:
+            mask = mask | (wp.uint64(1) << wp.uint64(STILL_BIT))
+        masks[f, k, l] = mask

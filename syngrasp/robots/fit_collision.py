@@ -1,0 +1,130 @@
+"""Fits spheres (for planning) and capsules (for physics) to a robot's collision meshes: how `assets/robots` was made.
+
+python -m syngrasp.robots.fit_collision panda
+"""
+
+from __future__ import annotations
+
+import sys
+
+import numpy as np
+import trimesh
+import yaml
+from numpy.typing import NDArray
+from scipy.cluster.vq import kmeans2
+from scipy.optimize import LinearConstraint, milp, minimize
+
+from syngrasp.resources import resource
+from syngrasp.robots.description import panda_description
+
+F64 = NDArray[np.float64]
+
+# Per mesh of the Panda: how far a sphere may stand out of the mesh [m].
+PANDA_BLOAT = {
+    "link0": 0.030,
+    "link1": 0.020,
+    "link2": 0.020,
+    "link3": 0.020,
+    "link4": 0.020,
+    "link5": 0.016,
+    "link6": 0.020,
+    "link7": 0.012,
+    "hand": 0.012,
+}
+PANDA_CAPSULES = {"link1": 2, "link2": 2, "link3": 3, "link4": 3, "link5": 3, "link6": 2, "link7": 2, "hand": 3}
+UNCOVERED = 0.005  # how far the surface may stand out of the spheres [m]
+
+
+def cover(mesh: trimesh.Trimesh, bloat: float, *, samples: int = 600, candidates: int = 2500) -> F64:
+    """Spheres (K, 4) x y z radius [m] that cover a watertight mesh's surface and stand out at most `bloat` [m].
+
+    Candidates stand inside the mesh, each as large as `bloat` allows; the fewest that cover samples of the surface are
+    a set cover, solved as an integer program.
+    """
+    points, _ = trimesh.sample.sample_surface_even(mesh, samples, seed=0)
+    inside = np.random.default_rng(0).uniform(*mesh.bounds, size=(4 * candidates, 3))
+    depth = trimesh.proximity.signed_distance(mesh, inside)
+    inside, radius = inside[depth > 0.0][:candidates], depth[depth > 0.0][:candidates] + bloat
+    covers = np.linalg.norm(points[None] - inside[:, None], axis=-1) <= radius[:, None] + 0.7 * UNCOVERED
+    answer = milp(
+        np.ones(len(inside)),
+        constraints=LinearConstraint(covers.T.astype(float), lb=1.0),
+        integrality=np.ones(len(inside)),
+        bounds=(0, 1),
+        options={"mip_rel_gap": 0.05, "node_limit": 2000},
+    )
+    if answer.x is None:
+        raise ValueError(f"no cover with spheres that stand out {bloat} m: {answer.message}")
+    chosen = answer.x > 0.5
+    return np.column_stack([inside[chosen], radius[chosen]])
+
+
+def capsules(mesh: trimesh.Trimesh, count: int, *, spacing: float = 0.012) -> F64:
+    """Capsules (count, 7), start xyz, end xyz, radius [m], whose union fits a watertight mesh's volume.
+
+    Least squares, over a grid of points, of how deep a point lies in one of the two bodies but not in the other.
+    """
+    low, high = mesh.bounds
+    axes = [np.arange(a - 0.03, b + 0.03, spacing) for a, b in zip(low, high, strict=True)]
+    points = np.stack(np.meshgrid(*axes, indexing="ij"), -1).reshape(-1, 3)
+    outside = -trimesh.proximity.signed_distance(mesh, points)
+    inner = points[outside < -0.01]
+
+    def loss(x: F64) -> float:
+        d = capsule_distance(x.reshape(count, 7), points)
+        missed = np.where(outside < 0.0, np.maximum(d, 0.0), 0.0)
+        added = np.where(outside > 0.0, np.minimum(np.maximum(-d, 0.0), outside), 0.0)
+        return float(1e6 * np.mean(missed**2 + added**2))
+
+    best = None
+    for seed in range(3):
+        centers, label = kmeans2(inner, count, minit="++", rng=np.random.default_rng(seed))
+        start = []
+        for k in range(count):
+            own = inner[label == k] if np.sum(label == k) > 3 else inner
+            axis = np.linalg.eigh(np.cov(own.T))[1][:, -1]
+            reach = 0.5 * np.ptp((own - centers[k]) @ axis)
+            start.append([*(centers[k] - 0.5 * reach * axis), *(centers[k] + 0.5 * reach * axis), 0.05])
+        found = minimize(loss, np.array(start).ravel(), method="L-BFGS-B", options={"maxiter": 80, "maxfun": 2500})
+        if best is None or found.fun < best.fun:
+            best = found
+    out = best.x.reshape(count, 7)
+    out[:, 6] = np.abs(out[:, 6])
+    return out
+
+
+def capsule_distance(shapes: F64, points: F64) -> F64:
+    """Signed distance (N,) of points (N, 3) to the union of capsules (K, 7)."""
+    out = np.full(len(points), np.inf)
+    for row in shapes:
+        a, axis, radius = row[:3], row[3:6] - row[:3], abs(row[6])
+        t = np.clip((points - a) @ axis / max(axis @ axis, 1e-12), 0.0, 1.0)
+        out = np.minimum(out, np.linalg.norm(points - a - t[:, None] * axis, axis=1) - radius)
+    return out
+
+
+def _write(name: str, header: str, data: dict[str, list[list[float]]]) -> None:
+    text = f"# {header}\n" + yaml.safe_dump(data, default_flow_style=None, sort_keys=False, width=110)
+    resource(f"assets/robots/{name}.yaml").write_text(text, encoding="utf-8")
+
+
+def main(kind: str) -> None:
+    """Writes the files of a robot."""
+    if kind != "panda":
+        raise SystemExit(f"unknown robot {kind!r}; valid: panda")
+    folder = panda_description() / "meshes" / "collision"
+    spheres, shapes = {}, {}
+    for name, bloat in PANDA_BLOAT.items():
+        mesh = trimesh.load_mesh(folder / f"{name}.stl")
+        found = cover(mesh, bloat)
+        spheres[name] = found[np.lexsort(found.T[:3])].round(4).tolist()
+        if name in PANDA_CAPSULES:
+            shapes[name] = capsules(mesh, PANDA_CAPSULES[name]).round(4).tolist()
+        print(name, len(found), flush=True)
+    made = "in each link's frame; made by syngrasp.robots.fit_collision."
+    _write("panda_spheres", f"Spheres for planning, x y z radius [m] {made}", spheres)
+    _write("panda_capsules", f"Capsules for physics, start x y z, end x y z, radius [m] {made}", shapes)
+
+
+if __name__ == "__main__":
+    main(sys.argv[1] if len(sys.argv) > 1 else "panda")
