@@ -19,24 +19,29 @@ from syngrasp.errors import DatasetError
 ENTRIES = "catalog/entries.json"
 ATTRIBUTION = "catalog/attribution.csv"
 _TEXTS = ("category", "license", "attribution")
+_EMPTY: dict[str, Any] = {"shards": [], "attribution_csv": "", "objects": {}}
 
 
 def update_catalog(root: Root) -> int:
     """Brings `catalog/` up to date with the commits and returns how many objects are in use.
 
     Only shards that it does not cover yet are read. The same commits give the same files, whatever the order.
-    Raises DatasetError where a file of a shard is damaged.
+    A damaged file in `catalog/` is made
+    anew. Raises DatasetError where a file of a shard is damaged.
     """
     storage = open_storage(root)
     commits = read_commits(storage)
-    document = _read(storage)
+    try:
+        document = check_catalog(storage) or _EMPTY
+    except ValueError:
+        document = _EMPTY
+    if not set(document["shards"]) <= {c.shard for c in commits}:
+        document = _EMPTY
     covered = set(document["shards"])
-    if not covered <= {c.shard for c in commits}:
-        document, covered = _empty(), set()
     new = [c for c in commits if c.shard not in covered]
-    if not new and document["attribution_csv"]:
+    if not new and document["attribution_csv"] and "before" not in document:
         return len(document["objects"])
-    objects = document["objects"]
+    objects = dict(document["objects"])
     for commit in new:
         add_shard(objects, shard_lines(storage, commit))
     objects = dict(sorted(objects.items()))
@@ -46,9 +51,30 @@ def update_catalog(root: Root) -> int:
         "attribution_csv": checksum(table),
         "objects": objects,
     }
+    # Killed anywhere between these writes, entries.json still names the table that is there.
+    storage.write(ENTRIES, seal(document | {"before": _table_checksum(storage)}))
     storage.write(ATTRIBUTION, table)
     storage.write(ENTRIES, seal(document))
     return len(objects)
+
+
+def check_catalog(root: Root) -> dict[str, Any] | None:
+    """What `catalog/entries.json` holds, None before it was first written.
+
+    Raises ValueError, with the path first, where one of the two files is damaged or missing.
+    """
+    storage = open_storage(root)
+    try:
+        document = unseal(storage.read(ENTRIES))
+    except FileNotFoundError:
+        if _table_checksum(storage):
+            raise ValueError(f"{ATTRIBUTION}: there is no {ENTRIES} beside it") from None
+        return None
+    except ValueError as error:
+        raise ValueError(f"{ENTRIES}: {error}") from error
+    if _table_checksum(storage) not in (document["attribution_csv"], document.get("before")):
+        raise ValueError(f"{ATTRIBUTION}: it is missing or its checksum does not match")
+    return document
 
 
 def shard_lines(storage: Storage, commit: Commit) -> list[dict[str, Any]]:
@@ -84,16 +110,9 @@ def attribution_csv(objects: dict[str, dict[str, Any]]) -> bytes:
     return text.getvalue().encode()
 
 
-def _read(storage: Storage) -> dict[str, Any]:
-    """What is there, or nothing where a file is missing or damaged: it is made again then."""
+def _table_checksum(storage: Storage) -> str:
+    """Of the table that is there; empty where there is none."""
     try:
-        document = unseal(storage.read(ENTRIES))
-        if checksum(storage.read(ATTRIBUTION)) == document["attribution_csv"]:
-            return document
-    except (FileNotFoundError, ValueError):
-        pass
-    return _empty()
-
-
-def _empty() -> dict[str, Any]:
-    return {"shards": [], "attribution_csv": "", "objects": {}}
+        return checksum(storage.read(ATTRIBUTION))
+    except FileNotFoundError:
+        return ""

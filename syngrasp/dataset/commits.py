@@ -16,7 +16,7 @@ from typing import Any
 
 from syngrasp.dataset.documents import seal, unseal
 from syngrasp.dataset.schema import SCHEMA_VERSION
-from syngrasp.dataset.storage import Storage, open_storage
+from syngrasp.dataset.storage import Storage, open_storage, writing
 from syngrasp.dataset.writer import FileRecord, ShardSummary, attempt_folder
 from syngrasp.errors import DatasetError
 
@@ -90,7 +90,9 @@ def create_dataset(
     asked = DatasetInfo(
         recipe, recipe_hash(recipe), catalog_hash, seed, shards, episodes_per_shard, dict(versions or {})
     )
-    if not storage.exists(INFO) and storage.create(INFO, seal(asdict(asked))):
+    with writing(storage.url):
+        new = not storage.exists(INFO)
+    if new and storage.create(INFO, seal(asdict(asked))):
         storage.sync("")
         return asked
     there = open_info(storage)

@@ -36,7 +36,7 @@ def collect_garbage(
             groups.setdefault(_owner(info.path), []).append(info)
     for name in storage.names(""):
         if name.startswith(".") and name.endswith(".tmp"):
-            groups[name] = list(storage.list(name)) or [FileInfo(name, storage.size(name), 0.0)]
+            groups[name] = [storage.stat(name)]
     # Read again: an attempt that was committed while we looked is no garbage.
     commits = {c.shard: c for c in [*before, *read_commits(storage)]}
     kept = {attempt_folder(c.shard, c.attempt_id) for c in commits.values()}

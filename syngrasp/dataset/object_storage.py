@@ -46,15 +46,15 @@ class ObjectStorage(Storage):
         with _reading(self.url, path):
             return [memoryview(b) for b in obstore.get_ranges(self._store, path, starts=starts, lengths=lengths)]
 
-    def size(self, path: str) -> int:
+    def stat(self, path: str) -> FileInfo:
         with _reading(self.url, path):
-            return obstore.head(self._store, path)["size"]
+            return _info(obstore.head(self._store, path))
 
     def list(self, prefix: str) -> Iterator[FileInfo]:
         found = []
         with _reading(self.url, prefix):
             for batch in obstore.list(self._store, prefix=f"{prefix}/" if prefix else None):
-                found += [FileInfo(m["path"], m["size"], m["last_modified"].timestamp()) for m in batch]
+                found += [_info(meta) for meta in batch]
         yield from sorted(found, key=lambda info: info.path)
 
     def names(self, prefix: str) -> list[str]:
@@ -106,6 +106,10 @@ class _ObjectSink:
 
     def abort(self) -> None:
         self._writer = None  # never closed, so never seen; the bucket's lifecycle rule drops the parts
+
+
+def _info(meta: Any) -> FileInfo:
+    return FileInfo(meta["path"], meta["size"], meta["last_modified"].timestamp())
 
 
 @contextmanager

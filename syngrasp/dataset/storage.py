@@ -57,8 +57,12 @@ class Storage(ABC):
         """`length` bytes from `start`; a negative start counts from the end."""
 
     @abstractmethod
+    def stat(self, path: str) -> FileInfo:
+        """Size and age of a file."""
+
     def size(self, path: str) -> int:
         """Bytes of a file."""
+        return self.stat(path).bytes
 
     @abstractmethod
     def list(self, prefix: str) -> Iterator[FileInfo]:
@@ -92,7 +96,7 @@ class Storage(ABC):
         """Whether there is such a file."""
         try:
             self.size(path)
-        except FileNotFoundError:
+        except (FileNotFoundError, NotADirectoryError):
             return False
         return True
 
@@ -134,8 +138,9 @@ class LocalStorage(Storage):
                 return memoryview(b"")
             return memoryview(mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ))
 
-    def size(self, path: str) -> int:
-        return (self.root / path).stat().st_size
+    def stat(self, path: str) -> FileInfo:
+        stat = (self.root / path).stat()
+        return FileInfo(path, stat.st_size, stat.st_mtime)
 
     def list(self, prefix: str) -> Iterator[FileInfo]:
         for folder, folders, files in os.walk(self.root / prefix):

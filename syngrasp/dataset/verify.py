@@ -14,7 +14,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from syngrasp.dataset.attribution import ATTRIBUTION, ENTRIES
+from syngrasp.dataset.attribution import ENTRIES, check_catalog
 from syngrasp.dataset.checks import check_cameras, check_line, check_pictures, check_states
 from syngrasp.dataset.commits import (
     INFO,
@@ -26,7 +26,7 @@ from syngrasp.dataset.commits import (
     open_info,
     read_commit,
 )
-from syngrasp.dataset.documents import checksum, unseal
+from syngrasp.dataset.documents import unseal
 from syngrasp.dataset.reader import ShardReader
 from syngrasp.dataset.schema import ARRAYS
 from syngrasp.dataset.storage import Storage, open_storage
@@ -237,19 +237,13 @@ def _check_episode(shard: ShardReader, k: int, line: dict[str, Any], decode: boo
 
 def _check_catalog(storage: Storage, uids: dict[int, set[str]], problems: _Problems) -> None:
     """The catalog folder may lag behind the commits, but what it holds must be whole."""
-    if not storage.exists(ENTRIES):
-        if storage.exists(ATTRIBUTION):
-            problems.add("there is no entries.json beside it", array=ATTRIBUTION)
-        return
     try:
-        document = unseal(storage.read(ENTRIES))
-        if checksum(storage.read(ATTRIBUTION)) != document["attribution_csv"]:
-            problems.add("the checksum of the file does not match", array=ATTRIBUTION)
-    except FileNotFoundError:
-        problems.add("the file is missing", array=ATTRIBUTION)
+        document = check_catalog(storage)
+    except (OSError, ValueError) as error:
+        path, _, what = str(error).partition(": ")
+        problems.add(what, array=path)
         return
-    except ValueError as error:
-        problems.add(str(error), array=ENTRIES)
+    if document is None:
         return
     for shard in set(document["shards"]) & set(uids):
         for uid in sorted(uids[shard] - set(document["objects"])):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
@@ -45,6 +45,7 @@ class AntipodalOptions:
     min_support: float = 0.3  # least share of the pad's disc that rests on the body
     collision_tolerance: float = 0.002  # of gripper spheres in the object itself [m]
     visual_tolerance: float = 0.004  # a contact is at most this far from the visible surface [m]
+    min_relative_quality: float = 0.2  # of the object's best grasp
     max_batches: int = 12
 
 
@@ -96,40 +97,32 @@ def sample_grasps(
     length = characteristic_length(parts)
     widest = gripper.max_width - options.width_margin
     found: list[GraspSet] = []
-    total = 0
     for _ in range(options.max_batches):
         contacts, normals = sample_pairs(parts, rng, BATCH, options, widest / min(scale_range[0], 1.0))
         near = surface.query(contacts.reshape(-1, 3))[0].reshape(-1, 2).max(axis=1) < options.visual_tolerance
-        contacts, normals = contacts[near], normals[near]
-        # More pairs than grasps asked for add nothing: the best spread is picked from these.
-        contacts, normals = contacts[: 2 * count], normals[: 2 * count]
-        if not len(contacts):
-            continue
+        # More pairs than grasps asked for add little: the best spread is picked from these.
+        contacts, normals = contacts[near][:count], normals[near][:count]
         support, bulge = pad_support(parts, contacts, PAD_DISC, options.pad_tolerance, 0.015)
         rests = (support >= options.min_support) & (bulge <= options.pad_tolerance)
         contacts, normals, support = contacts[rests], normals[rests], support[rests]
-        quality = support * grasp_quality(contacts, normals, np.zeros(3), length, options)
-        grasps = _with_rolls(contacts, normals, quality, rng, options.rolls)
-        scale = np.minimum(1.0, widest / grasps.width)
-        free = _gripper_is_free(
-            grasps.T_object_tcp,
-            grasps.width,
-            scale,
-            gripper.center,
-            gripper.radius - options.collision_tolerance,
-            gripper.finger,
-            gripper.max_width,
-            sdf.values,
-            sdf.origin,
-            sdf.spacing,
+        if not len(contacts):
+            continue
+        grasps = _with_rolls(contacts, normals, rng, options.rolls)
+        free = _free_of_object(grasps, gripper, sdf, widest, options.collision_tolerance)
+        pair = np.repeat(np.arange(len(contacts)), options.rolls)[free]
+        useful = np.unique(pair)
+        quality = np.zeros(len(contacts))
+        quality[useful] = support[useful] * grasp_quality(
+            contacts[useful], normals[useful], np.zeros(3), length, options
         )
-        found.append(take(grasps, np.flatnonzero(free)))
-        total += len(found[-1].width)
-        if total >= 4 * count:
+        found.append(replace(take(grasps, np.flatnonzero(free)), quality=quality[pair]))
+        if sum(len(grasps.width) for grasps in found) >= 4 * count:
             break
-    if not total:
-        return _with_rolls(np.empty((0, 2, 3)), np.empty((0, 2, 3)), np.empty(0), rng, 1)
+    if not found:
+        return _with_rolls(np.empty((0, 2, 3)), np.empty((0, 2, 3)), rng, 1)
     pool = _concatenate(found)
+    if len(pool.quality):
+        pool = take(pool, np.flatnonzero(pool.quality >= options.min_relative_quality * pool.quality.max()))
     return take(pool, spread(pool, count, length))
 
 
@@ -227,8 +220,8 @@ def _thin(key, count):
     return out
 
 
-def _with_rolls(contacts: F64, normals: F64, quality: F64, rng: np.random.Generator, rolls: int) -> GraspSet:
-    """Grasps of each pair of contacts from `rolls` approaches about its closing line, the first one random."""
+def _with_rolls(contacts: F64, normals: F64, rng: np.random.Generator, rolls: int) -> GraspSet:
+    """Grasps of each pair of contacts from `rolls` approaches about its closing line, the first one random; quality 0."""
     line = contacts[:, 1] - contacts[:, 0]
     width = np.linalg.norm(line, axis=1)
     y = line / width[:, None]
@@ -240,7 +233,7 @@ def _with_rolls(contacts: F64, normals: F64, quality: F64, rng: np.random.Genera
     y = np.broadcast_to(y[:, None], z.shape)
     R = np.stack([np.cross(y, z), y, z], axis=-1).reshape(-1, 3, 3)
     T = se3.make(R, np.repeat(contacts.mean(axis=1), rolls, axis=0))
-    return GraspSet(T, np.repeat(width, rolls), np.repeat(quality, rolls), np.repeat(normals, rolls, axis=0))
+    return GraspSet(T, np.repeat(width, rolls), np.zeros(len(T)), np.repeat(normals, rolls, axis=0))
 
 
 def _concatenate(sets: list[GraspSet]) -> GraspSet:
@@ -273,6 +266,24 @@ def _points_on_mesh(vertices: F64, faces: NDArray[np.integer], rng: np.random.Ge
     u = rng.random((VISUAL_SAMPLES, 2))
     u = np.where(u.sum(axis=1, keepdims=True) > 1.0, 1.0 - u, u)
     return np.concatenate([vertices, corners[triangle, 0] + np.einsum("nk,nki->ni", u, edges[triangle])])
+
+
+def _free_of_object(
+    grasps: GraspSet, gripper: GripperShape, sdf: SdfGrid, widest: float, tolerance: float
+) -> NDArray[np.bool_]:
+    """Whether the gripper misses the object, at the largest scale ≤ 1 at which the width fits, shape (G,)."""
+    return _gripper_is_free(
+        grasps.T_object_tcp,
+        grasps.width,
+        np.minimum(1.0, widest / grasps.width),
+        gripper.center,
+        gripper.radius - tolerance,
+        gripper.finger,
+        gripper.max_width,
+        sdf.values,
+        sdf.origin,
+        sdf.spacing,
+    )
 
 
 @njit(cache=True, nogil=True)

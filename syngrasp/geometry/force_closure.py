@@ -11,6 +11,7 @@ from numpy.typing import ArrayLike, NDArray
 F64 = NDArray[np.float64]
 
 STEPS = 60  # of one descent at most
+FOLLOWED = 6  # of the twelve descents, the best after their first steps
 FIRST_MAJORISED, LATER_MAJORISED = 4, 2  # safe steps before Newton's first, and after one that failed
 MIXTURES = 30  # tried at most for the multiplier between the two contacts
 
@@ -110,12 +111,15 @@ def _least_support(a, B):
                     spread[r, q] += B[i, r, k] * B[i, q, k]
     _, axes = np.linalg.eigh(spread)
     model = _scratch()
-    work, start = np.empty((6, 7)), np.empty(6)
-    best = np.inf
+    work, starts, values = np.empty((6, 7)), np.empty((12, 6)), np.empty(12)
     for k in range(12):
         for r in range(6):
-            start[r] = axes[r, k // 2] * (1.0 - 2.0 * (k % 2))
-        best = min(best, _descend(a, B, start, model, work))
+            starts[k, r] = axes[r, k // 2] * (1.0 - 2.0 * (k % 2))
+        values[k] = _descend(a, B, starts[k], FIRST_MAJORISED, model, work)
+    order = np.argsort(values)
+    best = values[order[0]]
+    for k in order[:FOLLOWED]:
+        best = min(best, _descend(a, B, starts[k], STEPS, model, work))
     return best
 
 
@@ -141,7 +145,7 @@ def _scratch():
 
 
 @njit(cache=True, nogil=True)
-def _descend(a, B, d, model, work):
+def _descend(a, B, d, steps, model, work):
     """Descent of h(d) / |d| from d (6,), in place; returns the value reached. model and work (6, 7) are scratch.
 
     First by majorisation, from anywhere: on the plane d₀·d = 1 the convex h = max aᵢ·d + |Bᵢᵀd| lies under
@@ -151,7 +155,7 @@ def _descend(a, B, d, model, work):
     value = _support(a, B, d)
     v, moved = np.empty(6), np.empty(6)
     patience = FIRST_MAJORISED
-    for _ in range(STEPS):
+    for _ in range(steps):
         # The Householder reflection I − s v vᵀ takes d to ∓ the pivot's axis: its other columns span the plane.
         pivot = 0
         for r in range(6):
@@ -309,23 +313,24 @@ def _minimise_larger(model, work):
     By regula falsi (Illinois) on the multiplier λ of the first: the minimiser of the mixture λ : 1 − λ equalises
     the two there, and their difference falls as λ grows.
     """
-    low, high = 0.0, 1.0
-    f_low, f_high, mix = 0.0, 0.0, 0.5
-    for step in range(MIXTURES):
+    low, high, f_low, f_high = 0.0, 1.0, 0.0, 0.0
+    mix, side = min(max(model.mix[0], 0.05), 0.95), 0
+    for _ in range(MIXTURES):
         _minimise_mixture(model, mix, work)
-        first, second = _quadratic(model, 0, work), _quadratic(model, 1, work)
         model.mix[0] = mix
+        first, second = _quadratic(model, 0, work), _quadratic(model, 1, work)
         difference = first - second
-        if abs(difference) <= 1e-5 * (abs(first) + abs(second)):
+        if abs(difference) <= 1e-3 * (abs(first) + abs(second)) or high - low < 1e-9:
             break
         if difference > 0.0:
-            f_high = 0.5 * f_high if step > 0 and f_low > 0.0 and low > 0.0 else f_high
             low, f_low = mix, difference
+            f_high = 0.5 * f_high if side == 1 else f_high
+            side = 1
         else:
-            f_low = 0.5 * f_low if step > 0 and f_high < 0.0 and high < 1.0 else f_low
             high, f_high = mix, difference
-        # Without a value at both ends, and now and then lest it creep, halve.
-        if f_low > 0.0 and f_high < 0.0 and step % 4 != 3:
+            f_low = 0.5 * f_low if side == -1 else f_low
+            side = -1
+        if f_low > 0.0 and f_high < 0.0:
             mix = low + (high - low) * f_low / (f_low - f_high)
         else:
             mix = 0.5 * (low + high)

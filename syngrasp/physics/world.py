@@ -193,6 +193,7 @@ def _add_object(spec: mujoco.MjSpec, i: int, body: Body, options: ContactOptions
     added.add_freejoint(name=f"object{i}")
     added.explicitinertial = True
     added.mass = body.mass
+    added.ipos = [0.0, 0.0, 0.0]  # left unset, MuJoCo takes the body's own position for it
     inertia = body.model.inertia * (body.mass / body.model.volume * body.scale**2)
     added.fullinertia = inertia[[0, 1, 2, 0, 0, 1], [0, 1, 2, 1, 2, 2]]
     if resting is not None:

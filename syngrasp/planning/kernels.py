@@ -16,7 +16,7 @@ from syngrasp.robots.kinematics import fk_links, place_spheres
 
 SAFETY = 0.85  # of the advance, since speeds change along an edge
 MAX_ADVANCE = 0.25  # of the fastest joint in one advance [rad]
-MIN_ADVANCE = 0.002  # of the fastest sphere in one advance, where the arm slides along something [m]
+MIN_ADVANCE = 0.005  # of the fastest sphere in one advance, where the arm slides along something [m]
 
 
 @njit(cache=True, nogil=True)
@@ -33,7 +33,7 @@ def place(robot, q, width, links, centers, bounds):
 
 @njit(cache=True, nogil=True)
 def _speeds(first, links, centers, dq, speed, fastest):
-    """Fills speeds (S,) [m per unit] of the spheres, |ω × p + m|, when q moves by dq per unit, and the links' largest."""
+    """Fills speeds (S,) of the spheres, |ω × p + m|, where q moves by dq, and the links' largest; [m] for one dq."""
     wx = wy = wz = mx = my = mz = 0.0
     speed[: first[1]] = fastest[0] = 1e-9
     for i in range(len(dq)):
@@ -202,6 +202,14 @@ def first_collision(robot, field, path, width, margin):
     work = scratch(robot, field)
     point, step = np.empty(path.shape[1]), np.empty(path.shape[1])
     for k in range(len(path) - 1):
-        if free_fraction(robot, field, path[k], path[k + 1], width, margin[k], work, point, step) < 1.0:
-            return k
+        step[:] = path[k + 1] - path[k]
+        t = 0.0
+        while t < 1.0:
+            point[:] = path[k] + t * step
+            ahead = advance(robot, field, point, step, width, margin[k], work)
+            if ahead < 0.0:
+                return k
+            t += ahead
+    if advance(robot, field, path[-1], step, width, margin[-1], work) < 0.0:
+        return len(path) - 2
     return -1

@@ -231,7 +231,7 @@ class _Planner:
         near = self.options.approach_length
         for rounding in ROUNDINGS:
             motion = retime(self.arrays, smooth(path, length, rounding * self.options.rounding), self.reach_pace)
-            dense = interpolate(motion.q, motion.qd, self.reach_pace.dt, 4)
+            dense = interpolate(motion.q, motion.qd, self.reach_pace.dt, 2)
             tcp = tcp_positions(self.arrays, dense)
             approaching = np.linalg.norm(tcp[:-1] - tcp[-1], axis=1) < near
             margins = np.where(approaching, min(candidate.approach_margin - RESTING, margin), margin)

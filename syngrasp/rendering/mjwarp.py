@@ -119,6 +119,8 @@ class MjWarpRenderer:
         depth = self._empty((size, count, pixels), wp.uint16)
         tile_masks = self._empty((size, count, tiles, lights), wp.uint64)
         part_masks = self._empty((size, len(moving), lights), wp.uint64)
+        grid = ((self.width + 1) // 2) * ((self.height + 1) // 2)
+        shares = self._empty((size, count, grid, lights), float)
         balls = self._empty((count, tiles), wp.vec4)
         curve = self._array(packing.tone_curve(look.contrast), float)
         world, still, cameras, layer = stage.world, stage.still, stage.cameras, stage.layer
@@ -135,10 +137,26 @@ class MjWarpRenderer:
             self._launch(tracer_cull.cull_tiles, (n, count, tiles), world, placed, balls, tile_masks)
             self._launch(tracer_cull.cull_parts, (n, len(moving)), world, still, placed, part_masks)
             self._launch(
+                tracer.shadow_grid,
+                (n, count, grid),
+                *(world, still, placed, cameras, self.width, layer, tile_masks, part_masks, hits, shares),
+            )
+            self._launch(
                 tracer.shade_frame,
                 (n, count, pixels),
                 *(world, still, placed, cameras, self.width, self.height, int(self.options.smooth), first, look.seed),
-                *(look.saturation, look.sensor_noise, layer, tile_masks, part_masks, hits, curve, self._normal, images),
+                *(
+                    look.saturation,
+                    look.sensor_noise,
+                    layer,
+                    tile_masks,
+                    part_masks,
+                    hits,
+                    shares,
+                    curve,
+                    self._normal,
+                    images,
+                ),
             )
             pictures.images[span] = images.numpy()[:n].reshape(n, *shape[1:], 3)
             pictures.masks[span] = masks.numpy()[:n].reshape(n, *shape[1:])

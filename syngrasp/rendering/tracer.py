@@ -32,6 +32,8 @@ WALL = wp.constant(-3)
 CEILING = wp.constant(-4)
 FIRST_BOX = wp.constant(-10)  # box i is FIRST_BOX − i
 
+UNLIT = wp.constant(-1.0)  # where a lamp's share is not known
+DIM = wp.constant(2.0e-4)  # light below this needs no shadow
 OCCLUSION_REACH = wp.constant(0.3)  # [m] how far something may stand to keep the sky's light away
 
 
@@ -262,6 +264,29 @@ def find_moving(
 
 
 @wp.func
+def shadow_ray(
+    world: World,
+    still: wp.array2d(dtype=Instance),
+    moving: wp.array2d(dtype=Instance),
+    row: int,
+    mask: wp.uint64,
+    light: Light,
+    point: wp.vec3,
+    radius: float,
+    angle: float,
+) -> float:
+    """1 if a point sees the spot (radius, angle) of a lamp's disc, else 0; `mask` says what may come between."""
+    sample = sample_light(light, point, radius * wp.cos(angle), radius * wp.sin(angle))
+    inverse = invert(sample.direction)
+    if part_blocks(moving, world.moving, row, point, sample.direction, inverse, sample.distance, mask):
+        return 0.0
+    if (mask >> wp.uint64(STILL_BIT)) != wp.uint64(0):
+        if still_blocks(world, still, point, sample.direction, sample.distance):
+            return 0.0
+    return 1.0
+
+
+@wp.func
 def shadow(
     world: World,
     still: wp.array2d(dtype=Instance),
@@ -275,32 +300,107 @@ def shadow(
     """Share of a lamp that a point sees: two rays to opposite sides of the lamp, six where they disagree."""
     if mask == wp.uint64(0):
         return 1.0
-    with_still = (mask >> wp.uint64(STILL_BIT)) != wp.uint64(0)
-    seen = float(0.0)
-    count = int(2)
+    seen = shadow_ray(world, still, moving, row, mask, light, point, 0.75, phase)
     if light.radius < 0.004:
-        count = 1
-    index = int(0)
-    while index < count:
-        r = float(0.75)
-        angle = phase + 3.14159265 * float(index)
-        if index >= 2:
-            angle = phase + 0.7853982 + 1.5707963 * float(index)
-            if index >= 4:
-                r = 0.3
-        if light.radius < 0.004:
-            r = 0.0
-        sample = sample_light(light, point, r * wp.cos(angle), r * wp.sin(angle))
-        inverse = invert(sample.direction)
-        blocked = part_blocks(moving, world.moving, row, point, sample.direction, inverse, sample.distance, mask)
-        if with_still and not blocked:
-            blocked = still_blocks(world, still, point, sample.direction, sample.distance)
-        if not blocked:
-            seen += 1.0
-        index += 1
-        if index == 2 and seen > 0.5 and seen < 1.5:
-            count = 6
-    return seen / float(count)
+        return seen
+    seen += shadow_ray(world, still, moving, row, mask, light, point, 0.75, phase + 3.14159265)
+    if seen < 0.5 or seen > 1.5:
+        return 0.5 * seen
+    for k in range(4):
+        radius = float(0.85)
+        if k >= 2:
+            radius = 0.35
+        angle = phase + 0.7853982 + 1.5707963 * float(k)
+        seen += shadow_ray(world, still, moving, row, mask, light, point, radius, angle)
+    return seen / 6.0
+
+
+@wp.func
+def still_point(camera: Camera, layer: StillLayer, c: int, pixel: int, ray: wp.vec3) -> wp.vec3:
+    return camera.position + ray * layer.t[c, pixel] + layer.normal[c, pixel] * LIFT
+
+
+@wp.kernel
+def shadow_grid(
+    world: World,
+    still: wp.array2d(dtype=Instance),
+    moving: wp.array2d(dtype=Instance),
+    cameras: wp.array(dtype=Camera),
+    width: int,
+    layer: StillLayer,
+    tile_masks: wp.array4d(dtype=wp.uint64),
+    part_masks: wp.array3d(dtype=wp.uint64),
+    hits: wp.array3d(dtype=Hit),
+    shares: wp.array4d(dtype=float),
+):
+    """Share of each lamp that every second pixel of every second row sees, (F, C, grid, L); UNLIT where it faces away."""
+    f, c, place = wp.tid()
+    camera = cameras[c]
+    columns = (width + 1) // 2
+    x = 2 * (place % columns)
+    y = 2 * (place // columns)
+    pixel = y * width + x
+    ray = camera_ray(camera, float(x) + 0.5, float(y) + 0.5)
+    hit = hits[f, c, pixel]
+    phase = phase_of(pixel, 17 + c)
+    if hit.part >= 0:
+        s = part_surface(world, world.moving[hit.part], moving[f, hit.part], hit, camera.position, ray)
+        for l in range(world.lights.shape[0]):
+            light = sample_light(world.lights[l], s.point, 0.0, 0.0)
+            share = float(UNLIT)
+            if faces(s, light.direction):
+                mask = part_masks[f, hit.part, l]
+                share = shadow(world, still, moving, f, mask, world.lights[l], s.point, phase)
+            shares[f, c, place, l] = share
+    else:
+        tile = (y // TILE) * ((width + TILE - 1) // TILE) + x // TILE
+        point = still_point(camera, layer, c, pixel, ray)
+        for l in range(world.lights.shape[0]):
+            share = float(UNLIT)
+            if wp.max(layer.light[c, pixel, l]) > DIM:
+                mask = tile_masks[f, c, tile, l]
+                share = shadow(world, still, moving, f, mask, world.lights[l], point, phase)
+            shares[f, c, place, l] = share
+
+
+@wp.func
+def faces(s: Surface, direction: wp.vec3) -> bool:
+    return wp.dot(s.normal, direction) > 0.0 and wp.dot(s.face_normal, direction) > 0.0
+
+
+@wp.func
+def known_share(
+    shares: wp.array4d(dtype=float),
+    hits: wp.array3d(dtype=Hit),
+    f: int,
+    c: int,
+    l: int,
+    x: int,
+    y: int,
+    width: int,
+    height: int,
+) -> float:
+    """A lamp's share at a pixel, from the grid's points around it where they lie on its surface and nearly agree."""
+    columns = (width + 1) // 2
+    gx = x // 2
+    gy = y // 2
+    own = hits[f, c, y * width + x]
+    least = float(2.0)
+    most = float(-1.0)
+    mean = float(0.0)
+    for k in range(4):
+        nx = wp.min(gx + k % 2 * (x % 2), (width - 1) // 2)
+        ny = wp.min(gy + k // 2 * (y % 2), (height - 1) // 2)
+        other = hits[f, c, 2 * ny * width + 2 * nx]
+        share = shares[f, c, ny * columns + nx, l]
+        if other.part != own.part or wp.abs(other.t - own.t) > 0.03 * own.t or share < 0.0:
+            return UNLIT
+        least = wp.min(least, share)
+        most = wp.max(most, share)
+        mean += 0.25 * share
+    if most - least > 0.51:
+        return UNLIT
+    return mean
 
 
 @wp.func
@@ -308,21 +408,39 @@ def moving_color(
     world: World,
     still: wp.array2d(dtype=Instance),
     moving: wp.array2d(dtype=Instance),
-    row: int,
+    f: int,
+    c: int,
+    x: int,
+    y: int,
+    width: int,
+    height: int,
     masks: wp.array3d(dtype=wp.uint64),
+    shares: wp.array4d(dtype=float),
+    hits: wp.array3d(dtype=Hit),
     hit: Hit,
     origin: wp.vec3,
     ray: wp.vec3,
     phase: float,
+    sample: int,
 ) -> wp.vec3:
-    s = part_surface(world, world.moving[hit.part], moving[row, hit.part], hit, origin, ray)
+    """Light that a moving part sends back. Sample −1 is the pixel's centre; 0…3 share the rays to a lamp's disc."""
+    s = part_surface(world, world.moving[hit.part], moving[f, hit.part], hit, origin, ray)
     view = -wp.normalize(ray)
     color = ambient(world, s, view, 1.0)
     for l in range(world.lights.shape[0]):
         light = sample_light(world.lights[l], s.point, 0.0, 0.0)
-        share = wp.cw_mul(reflect_light(s, view, light.direction), light.color)
-        if wp.max(share) > 2.0e-4 and wp.dot(s.face_normal, light.direction) > 0.0:
-            color += share * shadow(world, still, moving, row, masks[row, hit.part, l], world.lights[l], s.point, phase)
+        if faces(s, light.direction) and wp.max(light.color) > DIM:
+            mask = masks[f, hit.part, l]
+            share = float(1.0)
+            if mask != wp.uint64(0):
+                if sample >= 0:
+                    angle = phase + 1.5707963 * float(sample)
+                    share = shadow_ray(world, still, moving, f, mask, world.lights[l], s.point, 0.7, angle)
+                else:
+                    share = known_share(shares, hits, f, c, l, x, y, width, height)
+                    if share < 0.0:
+                        share = shadow(world, still, moving, f, mask, world.lights[l], s.point, phase)
+            color += wp.cw_mul(reflect_light(s, view, light.direction), light.color) * share
     return color
 
 
@@ -331,22 +449,33 @@ def still_color(
     world: World,
     still: wp.array2d(dtype=Instance),
     moving: wp.array2d(dtype=Instance),
-    row: int,
-    masks: wp.array4d(dtype=wp.uint64),
-    layer: StillLayer,
+    f: int,
     c: int,
-    pixel: int,
-    tile: int,
-    origin: wp.vec3,
-    ray: wp.vec3,
+    x: int,
+    y: int,
+    width: int,
+    height: int,
+    masks: wp.array4d(dtype=wp.uint64),
+    shares: wp.array4d(dtype=float),
+    hits: wp.array3d(dtype=Hit),
+    layer: StillLayer,
+    point: wp.vec3,
     phase: float,
 ) -> wp.vec3:
+    """The still layer's light, less what moving parts shadow."""
+    pixel = y * width + x
+    tile = (y // TILE) * ((width + TILE - 1) // TILE) + x // TILE
     color = layer.ambient[c, pixel]
-    point = origin + ray * layer.t[c, pixel] + layer.normal[c, pixel] * LIFT
     for l in range(world.lights.shape[0]):
-        share = layer.light[c, pixel, l]
-        if wp.max(share) > 2.0e-4:
-            color += share * shadow(world, still, moving, row, masks[row, c, tile, l], world.lights[l], point, phase)
+        light = layer.light[c, pixel, l]
+        if wp.max(light) > DIM:
+            mask = masks[f, c, tile, l]
+            share = float(1.0)
+            if mask != wp.uint64(0):
+                share = known_share(shares, hits, f, c, l, x, y, width, height)
+                if share < 0.0:
+                    share = shadow(world, still, moving, f, mask, world.lights[l], point, phase)
+            color += light * share
     return color
 
 
@@ -377,6 +506,7 @@ def shade_frame(
     tile_masks: wp.array4d(dtype=wp.uint64),
     part_masks: wp.array3d(dtype=wp.uint64),
     hits: wp.array3d(dtype=Hit),
+    shares: wp.array4d(dtype=float),
     curve: wp.array(dtype=float),
     normal: wp.array(dtype=float),
     images: wp.array4d(dtype=wp.uint8),
@@ -386,7 +516,6 @@ def shade_frame(
     camera = cameras[c]
     x = pixel % width
     y = pixel // width
-    tile = (y // TILE) * ((width + TILE - 1) // TILE) + x // TILE
     origin = camera.position
     ray = camera_ray(camera, float(x) + 0.5, float(y) + 0.5)
     phase = phase_of(pixel, 17 + c)
@@ -401,27 +530,47 @@ def shade_frame(
             outline = outline or differs(hit, hits[f, c, pixel - width])
         if y < height - 1:
             outline = outline or differs(hit, hits[f, c, pixel + width])
-    color = wp.vec3(0.0)
-    if not outline:
-        if hit.part >= 0:
-            color = moving_color(world, still, moving, f, part_masks, hit, origin, ray, phase)
-        else:
-            color = still_color(world, still, moving, f, tile_masks, layer, c, pixel, tile, origin, ray, phase)
-    else:
-        missed = int(0)
+    behind = wp.vec3(0.0)
+    if hit.part < 0 or outline:
+        point = still_point(camera, layer, c, pixel, ray)
+        behind = still_color(
+            world, still, moving, f, c, x, y, width, height, tile_masks, shares, hits, layer, point, phase
+        )
+    color = behind
+    if outline:
+        color = wp.vec3(0.0)
         for k in range(4):
             # A rotated grid: rows and columns all differ.
             dx = 0.125 + 0.25 * float((2 * k + 1) % 4 - k // 2)
             dy = 0.125 + 0.25 * float(k)
             sub = camera_ray(camera, float(x) + dx, float(y) + dy)
             near = nearest_moving(world, moving, f, origin, sub, layer.t[c, pixel])
+            one = behind
             if near.part >= 0:
-                color += 0.25 * moving_color(world, still, moving, f, part_masks, near, origin, sub, phase)
-            else:
-                missed += 1
-        if missed > 0:
-            behind = still_color(world, still, moving, f, tile_masks, layer, c, pixel, tile, origin, ray, phase)
-            color += 0.25 * float(missed) * behind
+                one = moving_color(
+                    world,
+                    still,
+                    moving,
+                    f,
+                    c,
+                    x,
+                    y,
+                    width,
+                    height,
+                    part_masks,
+                    shares,
+                    hits,
+                    near,
+                    origin,
+                    sub,
+                    phase,
+                    k,
+                )
+            color += 0.25 * one
+    elif hit.part >= 0:
+        color = moving_color(
+            world, still, moving, f, c, x, y, width, height, part_masks, shares, hits, hit, origin, ray, phase, -1
+        )
     shown = encode(color * camera.gain, curve, saturation)
     state = wp.rand_init(seed + first_frame + f, c * width * height + pixel)
     for k in range(3):

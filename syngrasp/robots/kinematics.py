@@ -67,24 +67,29 @@ def place_spheres(
 ) -> None:
     """Writes the spheres' centres in base [m] into `out` (S, 3), given `fk_links`' result and the gripper's width [m].
 
-    The last link carries the fingers: their spheres move along TCP ±y by half the width.
+    Spheres are ordered by link, the base's (link −1) first. The last link carries the fingers: their spheres move along
+    TCP ±y by half the width.
     """
     half = 0.5 * width
+    fx, fy, fz = half * T_flange_tcp[0, 1], half * T_flange_tcp[1, 1], half * T_flange_tcp[2, 1]
+    at = -1  # whose transform the locals hold: `out` might alias `links`, so the compiler cannot hold it itself
+    r00, r01, r02, p0 = 1.0, 0.0, 0.0, 0.0
+    r10, r11, r12, p1 = 0.0, 1.0, 0.0, 0.0
+    r20, r21, r22, p2 = 0.0, 0.0, 1.0, 0.0
     for k in range(sphere_link.shape[0]):
-        x, y, z = sphere_center[k, 0], sphere_center[k, 1], sphere_center[k, 2]
+        if sphere_link[k] != at:
+            at = sphere_link[k]
+            T = links[at]
+            r00, r01, r02, p0 = T[0, 0], T[0, 1], T[0, 2], T[0, 3]
+            r10, r11, r12, p1 = T[1, 0], T[1, 1], T[1, 2], T[1, 3]
+            r20, r21, r22, p2 = T[2, 0], T[2, 1], T[2, 2], T[2, 3]
         f = sphere_finger[k]
-        if f != 0.0:
-            x += f * half * T_flange_tcp[0, 1]
-            y += f * half * T_flange_tcp[1, 1]
-            z += f * half * T_flange_tcp[2, 1]
-        i = sphere_link[k]
-        if i < 0:
-            out[k, 0], out[k, 1], out[k, 2] = x, y, z
-        else:
-            T = links[i]
-            out[k, 0] = T[0, 0] * x + T[0, 1] * y + T[0, 2] * z + T[0, 3]
-            out[k, 1] = T[1, 0] * x + T[1, 1] * y + T[1, 2] * z + T[1, 3]
-            out[k, 2] = T[2, 0] * x + T[2, 1] * y + T[2, 2] * z + T[2, 3]
+        x = sphere_center[k, 0] + f * fx
+        y = sphere_center[k, 1] + f * fy
+        z = sphere_center[k, 2] + f * fz
+        out[k, 0] = r00 * x + r01 * y + r02 * z + p0
+        out[k, 1] = r10 * x + r11 * y + r12 * z + p1
+        out[k, 2] = r20 * x + r21 * y + r22 * z + p2
 
 
 @njit(cache=True, fastmath=False, nogil=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -98,6 +99,12 @@ def make_episode(
         rollout, CAMERAS, images, masks if extras else None, depth if extras else None, bbox,
         np.stack([K, K]).astype(np.float32), np.stack([_camera(0.0), _camera(1.0)]).astype(np.float32), look, texts,
     )  # fmt: skip
+
+
+def at_slot(episode: Episode, slot: Slot) -> Episode:
+    """The same episode at another slot."""
+    rollout = episode.rollout
+    return replace(episode, rollout=replace(rollout, scene=replace(rollout.scene, slot=slot)))
 
 
 def _split(frames: int) -> list[int]:

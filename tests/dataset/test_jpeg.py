@@ -14,7 +14,8 @@ import zarr
 
 from syngrasp.dataset import jpeg
 from syngrasp.dataset.jpeg_codec import JpegCodec
-from tests.dataset.synthetic import Slot, make_episode
+from syngrasp.records import Slot
+from tests.dataset.synthetic import make_episode
 
 
 @pytest.fixture(scope="module")
@@ -31,11 +32,10 @@ def psnr(a: np.ndarray, b: np.ndarray) -> float:
 def test_a_chunk_is_its_jpegs_with_their_ends(pictures: np.ndarray) -> None:
     chunk = jpeg.encode(pictures[0])
     assert np.frombuffer(chunk[:12], "<u4").tolist()[0] == 2
-    for part, picture in zip(jpeg.split(chunk, 2), pictures[0], strict=True):
-        alone = imagecodecs.jpeg8_decode(part)
-        assert psnr(alone, picture) > 30
-        np.testing.assert_array_equal(alone, jpeg.decode(chunk, (2, 64, 64, 3))[0 if picture is pictures[0, 0] else 1])
-        break
+    decoded = jpeg.decode(chunk, pictures[0].shape)
+    for part, ours, picture in zip(jpeg.split(chunk, 2), decoded, pictures[0], strict=True):
+        np.testing.assert_array_equal(imagecodecs.jpeg8_decode(part), ours)
+        assert psnr(ours, picture) > 28  # hard edges and noise at 64 x 64
 
 
 def test_the_same_pictures_give_the_same_bytes(pictures: np.ndarray) -> None:

@@ -1,0 +1,6 @@
+"""`python -m syngrasp`."""
+
+from syngrasp.cli import main
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,53 @@
+"""Which catalog a command uses: the given one, or the built-in household, made once on a machine."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from pathlib import Path
+
+from syngrasp import __version__
+from syngrasp.errors import CatalogError
+from syngrasp.generate.progress import OnEvent
+from syngrasp.resources import resource
+
+BUILTIN_COUNT = 96
+BUILTIN_SEED = 0
+
+
+def cache_folder() -> Path:
+    """Where things are kept that can be made again: $SYNGRASP_CACHE, or `syngrasp` in the user's cache folder."""
+    given = os.environ.get("SYNGRASP_CACHE")
+    base = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
+    return Path(given) if given else Path(base) / "syngrasp"
+
+
+def catalog_or_builtin(catalog: Path | None, on_event: OnEvent) -> Path:
+    """The given catalog, or the built-in one, which is made if this machine has none yet."""
+    if catalog is not None:
+        return catalog
+    from syngrasp.objects.catalog import Catalog
+
+    path = cache_folder() / "catalogs" / f"builtin-{_content_key()}"
+    try:
+        Catalog.open(path)
+    except CatalogError:
+        from syngrasp.objects.build import build_catalog
+
+        on_event({"event": "catalog", "path": str(path), "objects": BUILTIN_COUNT, "source": "builtin"})
+        build_catalog(source="builtin", out=path, count=BUILTIN_COUNT, seed=BUILTIN_SEED, on_event=on_event)
+    return path
+
+
+def _content_key() -> str:
+    """Digest of what the built-in catalog is made from: the families, and the code that prepares objects."""
+    package = Path(__file__).resolve().parents[1]
+    files = [
+        *resource("assets").rglob("*"),
+        *(package / "objects").rglob("*.py"),
+        *(package / "geometry").rglob("*.py"),
+    ]
+    digest = hashlib.sha256(f"{__version__} {BUILTIN_COUNT} {BUILTIN_SEED}".encode())
+    for path in sorted(path for path in files if path.is_file()):
+        digest.update(path.name.encode() + hashlib.sha256(path.read_bytes()).digest())
+    return digest.hexdigest()[:12]

@@ -1,0 +1,203 @@
+"""`syngrasp status`, `stats`, `verify`, `replay`, `show`: looking at a dataset."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from syngrasp.cli.output import figure, print_event, print_json, print_pairs, print_table
+from syngrasp.errors import SyngraspError
+
+DatasetArgument = Annotated[str, typer.Argument(help="Dataset.")]
+JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON.")]
+
+
+def status(dataset: DatasetArgument, as_json: JsonOption = False) -> None:
+    """Show how far a dataset is.
+
+    \b
+    Example:
+      syngrasp status data
+    """
+    from syngrasp import dataset as datasets
+
+    storage = datasets.open_storage(dataset)
+    info = datasets.open_info(storage)
+    commits = datasets.read_commits(storage)
+    committed = {commit.shard for commit in commits}
+    begun = [int(name) for name in storage.names("staging") if name.isdigit() and int(name) not in committed]
+    values = {
+        "dataset": storage.url,
+        "shards": info.shards,
+        "committed": len(commits),
+        "in_progress": sorted(begun),
+        "staged_slots": sum(len(datasets.staged_episodes(storage, shard)) for shard in begun),
+        "episodes": sum(commit.episodes for commit in commits),
+        "episodes_per_shard": info.episodes_per_shard,
+        "frames": sum(commit.frames for commit in commits),
+        "empty_slots": sum(len(commit.empty_slots) for commit in commits),
+        "quarantined": len(datasets.list_quarantine(storage)),
+        "bytes": sum(commit.bytes for commit in commits),
+        "seed": info.seed,
+        "recipe_hash": info.recipe_hash,
+        "catalog_hash": info.catalog_hash,
+        "complete": len(committed) >= info.shards,
+    }
+    if as_json:
+        print_json(values)
+    else:
+        print_pairs(values | {"in_progress": len(begun)})
+
+
+def stats(
+    dataset: DatasetArgument,
+    plots: Annotated[Path | None, typer.Option(help="Folder for PNG plots.")] = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Show episodes, yield by stage and reason, categories, lifts, grasps and sizes.
+
+    \b
+    Example:
+      syngrasp stats data --plots plots
+    """
+    from syngrasp import dataset as datasets
+
+    values = datasets.dataset_stats(dataset)
+    files = [str(path) for path in datasets.plot_stats(values, plots)] if plots else []
+    if as_json:
+        print_json(values)
+        return
+    _print_stats(values)
+    for path in files:
+        print(path)
+
+
+def verify(
+    dataset: DatasetArgument,
+    decode: Annotated[bool, typer.Option(help="Decode every image and check every box.")] = True,
+    as_json: JsonOption = False,
+) -> None:
+    """Check every committed byte: checksums, schema, lengths, values, images, boxes. Exits with 1 on a problem.
+
+    \b
+    Example:
+      syngrasp verify data
+    """
+    from syngrasp import dataset as datasets
+
+    def told(done: int, total: int) -> None:
+        if sys.stderr.isatty():
+            print(f"\r{done}/{total} shards", end="" if done < total else "\n", file=sys.stderr, flush=True)
+
+    report = datasets.verify_dataset(dataset, decode=decode, on_shard=told)
+    if as_json:
+        print_json(report.as_json())
+    else:
+        for problem in report.problems:
+            print(problem)
+        counts = f"{report.shards} shards, {report.episodes} episodes, {report.frames} frames, {report.files} files"
+        print(f"{counts}: {'no problem' if report.ok else f'{report.problem_count} problems'}")
+    if not report.ok:
+        raise typer.Exit(1)
+
+
+def replay(
+    dataset: DatasetArgument,
+    episode: Annotated[int | None, typer.Option(min=0, help="Episode, counted through the dataset.")] = None,
+    every: Annotated[bool, typer.Option("--all", help="Every episode.")] = False,
+    catalog: Annotated[Path | None, typer.Option(help="The catalog it was made from; without it the built-in.")] = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Execute stored actions in MuJoCo again and say whether they lift. Exits with 1 if one does not.
+
+    \b
+    Example:
+      syngrasp replay data --episode 3
+      syngrasp replay data --all --catalog objects
+    """
+    from syngrasp.cli.catalogs import catalog_or_builtin
+    from syngrasp.cli.replaying import Replayer
+
+    if every == (episode is not None):
+        raise SyngraspError("say which: --episode I, or --all")
+    replayer = Replayer(dataset, catalog_or_builtin(catalog, print_event if as_json else lambda event: None))
+    results = []
+    for index in range(replayer.episodes) if every else [episode or 0]:
+        result = replayer.replay(index)
+        results.append(result)
+        if not as_json:
+            told = "lifts" if result["lifted"] else f"does not lift: {result['reason']} ({result['detail']})"
+            print(f"episode {index} ({result['instruction']}): {told}; height {result['lift_height']:.3f} m")
+    lifted = sum(result["lifted"] for result in results)
+    if as_json:
+        print_json({"episodes": len(results), "lifted": lifted, "results": results})
+    elif every:
+        print(f"{lifted} of {len(results)} lift")
+    if lifted < len(results):
+        raise typer.Exit(1)
+
+
+def show(
+    dataset: DatasetArgument,
+    episode: Annotated[int, typer.Option(min=0, help="Episode, counted through the dataset.")] = 0,
+    out: Annotated[Path, typer.Option("--out", "-o", help="Picture to write.")] = Path("strip.png"),
+    columns: Annotated[int, typer.Option(min=1, max=100, help="Frames in the sheet.")] = 8,
+) -> None:
+    """Write a contact sheet of an episode: both cameras, with boxes.
+
+    \b
+    Example:
+      syngrasp show data --episode 3 --out strip.png
+    """
+    from syngrasp import dataset as datasets
+    from syngrasp.dataset.storage import writing
+
+    opened = datasets.open(dataset)
+    check_episode(dataset, episode, opened.num_episodes)
+    sheet = datasets.contact_sheet(opened, episode, columns=columns)
+    with writing(str(out)):
+        out.parent.mkdir(parents=True, exist_ok=True)
+        sheet.save(out)
+    print(out)
+
+
+def check_episode(dataset: str, episode: int, count: int) -> None:
+    """Raises SyngraspError for an episode that a dataset does not have."""
+    if not 0 <= episode < count:
+        valid = f"valid: 0 … {count - 1}" if count else "nothing is committed yet"
+        raise SyngraspError(f"dataset {dataset} has no episode {episode}; {valid}")
+
+
+def _print_stats(values: Mapping[str, Any]) -> None:
+    size = values["bytes"]
+    print_pairs(
+        {
+            "dataset": values["dataset"],
+            "shards": f"{values['shards']['committed']} of {values['shards']['planned']}",
+            "episodes": values["episodes"],
+            "empty slots": values["empty_slots"],
+            "frames": values["frames"],
+            "objects": values["objects"],
+            "bytes per frame": figure(size["per_frame"]),
+        }
+    )
+    rows = [
+        [stage, counts["passed"], sum(counts["rejected"].values()),
+         ", ".join(f"{reason} {n}" for reason, n in sorted(counts["rejected"].items(), key=lambda item: -item[1]))]
+        for stage, counts in values["yield"].items()
+    ]  # fmt: skip
+    print()
+    print_table(["stage", "passed", "rejected", "why"], rows)
+    spreads = [
+        [name, *(figure(spread.get(key)) for key in ("mean", "min", "p05", "p50", "p95", "max"))]
+        for name, spread in values.items()
+        if isinstance(spread, Mapping) and "p50" in spread
+    ]
+    print()
+    print_table(["", "mean", "min", "5 %", "median", "95 %", "max"], spreads)
+    print()
+    print_table(["category", "episodes"], list(values["categories"].items()))
