@@ -167,7 +167,7 @@ def _render(rollout: Rollout, draw: np.random.Generator) -> Episode:
         masks=None,
         depth=None,
         bbox=np.tile(np.array([1, 2, 8, 9], np.float32), (FRAMES, 2, objects, 1)),
-        camera_intrinsics=np.tile(np.eye(3, dtype=np.float32), (2, 1, 1)),
+        camera_intrinsics=np.tile(np.array([[20, 0, 8], [0, 20, 8], [0, 0, 1]], np.float32), (2, 1, 1)),
         T_base_camera=np.tile(np.eye(4, dtype=np.float32), (2, 1, 1)),
         look={"light": float(draw.random())},
         attribution={f"object-{i}": {"category": "mug", "license": "CC0", "attribution": ""} for i in range(objects)},

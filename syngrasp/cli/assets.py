@@ -8,12 +8,14 @@ from contextlib import contextmanager
 from dataclasses import asdict
 from enum import StrEnum
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from syngrasp.cli.output import print_event, print_json, print_pairs, print_table
-from syngrasp.generate.progress import Event, OnEvent
+
+if TYPE_CHECKING:
+    from syngrasp.generate.progress import Event, OnEvent
 
 app = typer.Typer(help="Build and look at catalogs of objects.", rich_markup_mode=None, no_args_is_help=False)
 

@@ -5,11 +5,14 @@ from __future__ import annotations
 import hashlib
 import os
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from syngrasp import __version__
 from syngrasp.errors import CatalogError
-from syngrasp.generate.progress import OnEvent
 from syngrasp.resources import resource
+
+if TYPE_CHECKING:
+    from syngrasp.generate.progress import OnEvent
 
 BUILTIN_COUNT = 96
 BUILTIN_SEED = 0

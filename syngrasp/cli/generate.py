@@ -13,7 +13,6 @@ from typing import Annotated
 import typer
 
 from syngrasp.cli.output import generation_display, print_json
-from syngrasp.config import DEFAULT_RECIPE, load_recipe
 
 
 class Executor(StrEnum):
@@ -28,7 +27,7 @@ class _Terminated(KeyboardInterrupt):
 
 
 def generate(
-    recipe: Annotated[str, typer.Argument(help="Recipe: a name, or a YAML file.")] = DEFAULT_RECIPE,
+    recipe: Annotated[str, typer.Argument(help="Recipe: a name, or a YAML file.")] = "tabletop",
     out: Annotated[str, typer.Option("--out", "-o", help="Dataset: a folder, or s3://… or gs://…")] = ...,  # type: ignore[assignment]
     catalog: Annotated[
         Path | None, typer.Option(help="Catalog of objects; without it the built-in household, made once.")
@@ -53,6 +52,7 @@ def generate(
       syngrasp generate tabletop --out data --set layout.objects=[3,6] --executor local
     """
     from syngrasp.cli.catalogs import catalog_or_builtin
+    from syngrasp.config import load_recipe
     from syngrasp.errors import SyngraspError
     from syngrasp.generate import default_executor, execute, prepare
 

@@ -6,9 +6,10 @@ import json
 import sys
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from syngrasp.generate.progress import Event, OnEvent
+if TYPE_CHECKING:
+    from syngrasp.generate.progress import Event, OnEvent
 
 
 def print_json(value: Any) -> None:
@@ -32,6 +33,7 @@ def print_table(columns: Sequence[str], rows: Sequence[Sequence[Any]], title: st
     """A table as wide as it needs on a pipe, as wide as the terminal otherwise."""
     from rich.console import Console
     from rich.table import Table
+    from rich.text import Text
 
     table = Table(title=title or None, title_justify="left", box=None, pad_edge=False)
     for i, column in enumerate(columns):
@@ -40,19 +42,19 @@ def print_table(columns: Sequence[str], rows: Sequence[Sequence[Any]], title: st
             column, justify="right" if numeric else "left", overflow="fold", no_wrap=not sys.stdout.isatty()
         )
     for row in rows:
-        table.add_row(*[str(value) for value in row])
+        table.add_row(*[Text(str(value)) for value in row])
     Console(width=None if sys.stdout.isatty() else 400).print(table)
 
 
 def figure(value: float | None, digits: int = 3) -> str:
     """A number for people; a dash for none."""
-    return "–" if value is None else f"{value:.{digits}g}" if abs(value) < 1000 else f"{value:,.0f}"
+    return "-" if value is None else f"{value:.{digits}g}" if abs(value) < 1000 else f"{value:,.0f}"
 
 
 def duration(seconds: float | None) -> str:
     """Seconds as h:mm:ss; a dash for none."""
     if seconds is None:
-        return "–"
+        return "-"
     minutes, rest = divmod(round(seconds), 60)
     hours, minutes = divmod(minutes, 60)
     return f"{hours}:{minutes:02d}:{rest:02d}" if hours else f"{minutes}:{rest:02d}"

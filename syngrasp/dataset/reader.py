@@ -66,8 +66,8 @@ class ShardReader:
     def episode_ends(self) -> list[int]:
         """One past the last frame of each episode."""
         if self._ends is None:
-            ends = self.arrays["episode_ends"]
-            self._ends = ends.rows(0, len(ends)).tolist()
+            stored = self.arrays["episode_ends"]
+            self._ends = [int(end) for end in stored.rows(0, len(stored))]
         return self._ends
 
     def line(self, episode: int) -> dict[str, Any]:

@@ -108,7 +108,10 @@ def _scene_document(scene: Scene) -> dict[str, Any]:
 
 
 def _scene(document: dict[str, Any], q_start: NDArray[Any], poses: NDArray[Any]) -> Scene:
-    objects = [PlacedObject(*values, pose) for values, pose in zip(document.pop("objects"), poses, strict=True)]
+    objects = [
+        PlacedObject(uid, scale, mass, friction, pose)
+        for (uid, scale, mass, friction), pose in zip(document.pop("objects"), poses, strict=True)
+    ]
     slot = Slot(**document.pop("slot"))
     for name in ("table_center", "table_size"):
         document[name] = tuple(document[name])

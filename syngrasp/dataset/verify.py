@@ -212,7 +212,7 @@ def _check_shapes(shard: ShardReader, lines: int, problems: _Problems) -> bool:
 
 
 def _check_slots(commit: Commit, lines: list[dict[str, Any]], problems: _Problems) -> None:
-    slots = [line.get("episode") for line in lines]
+    slots = [line.get("episode", -1) for line in lines]
     if slots != sorted(set(slots)) or set(slots) & set(commit.empty_slots):
         problems.add("slots are repeated, out of order or both filled and empty", commit.shard, array="episodes.jsonl")
 

@@ -221,7 +221,7 @@ def _thin(key, count):
 
 
 def _with_rolls(contacts: F64, normals: F64, rng: np.random.Generator, rolls: int) -> GraspSet:
-    """Grasps of each pair of contacts from `rolls` approaches about its closing line, the first one random; quality 0."""
+    """Grasps of each pair of contacts from `rolls` approaches about its line, the first random; quality 0."""
     line = contacts[:, 1] - contacts[:, 0]
     width = np.linalg.norm(line, axis=1)
     y = line / width[:, None]

@@ -149,8 +149,8 @@ def _descend(a, B, d, steps, model, work):
     """Descent of h(d) / |d| from d (6,), in place; returns the value reached. model and work (6, 7) are scratch.
 
     First by majorisation, from anywhere: on the plane d₀·d = 1 the convex h = max aᵢ·d + |Bᵢᵀd| lies under
-    max aᵢ·d + (|Bᵢᵀd|² / rᵢ + rᵢ) / 2 with rᵢ = |Bᵢᵀd₀|; the least of that is found and d put back on the sphere, where,
-    as |d| ≥ 1 on the plane, h is no larger. Then by Newton's steps on the sphere, on which both contacts' h stay equal.
+    max aᵢ·d + (|Bᵢᵀd|² / rᵢ + rᵢ) / 2 with rᵢ = |Bᵢᵀd₀|; the least of that is found and d put back on the sphere,
+    where, as |d| ≥ 1 on the plane, h is no larger. Then by Newton's steps on the sphere with both contacts' h equal.
     """
     value = _support(a, B, d)
     v, moved = np.empty(6), np.empty(6)
@@ -166,9 +166,8 @@ def _descend(a, B, d, steps, model, work):
         s = 1.0 / abs(v[pivot])
         _build_model(a, B, d, v, s, pivot, model)
         reached = np.inf
-        if patience <= 0:
-            if _newton_step(model, value, work):
-                reached = _moved(a, B, d, v, s, pivot, work, moved)
+        if patience <= 0 and _newton_step(model, value, work):
+            reached = _moved(a, B, d, v, s, pivot, work, moved)
         newton = reached < value
         if not newton:
             patience = patience - 1 if patience > 0 else LATER_MAJORISED

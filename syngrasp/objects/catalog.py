@@ -135,7 +135,9 @@ def write_catalog(catalog: str | os.PathLike[str], stored: Iterable[StoredObject
     """Writes the list of a catalog's objects, atomically, and returns the catalog's hash."""
     ordered = sorted(stored, key=lambda item: item.entry.uid)
     items = [{**asdict(item.entry), "digest": item.digest} for item in ordered]
-    digest = hashlib.sha256(json.dumps([SCHEMA_VERSION, items], sort_keys=True).encode()).hexdigest()
+    # What an object was made from and by which code is no part of what it is.
+    content = [{name: value for name, value in item.items() if name != "content_hash"} for item in items]
+    digest = hashlib.sha256(json.dumps([SCHEMA_VERSION, content], sort_keys=True).encode()).hexdigest()
     listing = {"schema_version": SCHEMA_VERSION, "hash": digest, "entries": items}
     write_atomic(Path(catalog) / "catalog.json", json.dumps(listing, indent=1, sort_keys=True).encode())
     return digest

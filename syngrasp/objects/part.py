@@ -45,8 +45,7 @@ class Part:
     @property
     def volume(self) -> float:
         """Enclosed volume [m³] by the divergence theorem."""
-        a, b, c = np.moveaxis(self.vertices[self.faces], 1, 0)
-        return float(np.einsum("ti,ti->", a, np.cross(b, c)) / 6.0)
+        return signed_volume(self.vertices, self.faces)
 
     def paint(self, where: Mask | Callable[[F64, F64], Mask], color: ArrayLike) -> Part:
         """Colours the faces selected by a mask, or by a function of face centres and normals."""
@@ -104,6 +103,8 @@ def make_part(vertices: F64, faces: I32, color: ArrayLike, hulls: Sequence[F64] 
     faces = np.asarray(faces, dtype=np.int32)
     distinct = (faces[:, 0] != faces[:, 1]) & (faces[:, 1] != faces[:, 2]) & (faces[:, 2] != faces[:, 0])
     faces = faces[distinct]
+    if signed_volume(vertices, faces) < 0.0:
+        faces = faces[:, ::-1]
     count = len(faces)
     return Part(
         vertices=np.asarray(vertices, dtype=np.float64),
@@ -178,6 +179,12 @@ def barycentric(triangles: F64, points: F64) -> F64:
     w = (d00[:, None] * d21 - d01[:, None] * d20) / area
     weights = np.clip(np.stack([1.0 - v - w, v, w], axis=-1), 0.0, 1.0)
     return weights / weights.sum(axis=-1, keepdims=True)
+
+
+def signed_volume(vertices: F64, faces: NDArray[np.integer]) -> float:
+    """Volume [m³] enclosed by faces that look outwards (divergence theorem)."""
+    a, b, c = np.moveaxis(np.asarray(vertices)[faces], 1, 0)
+    return float(np.einsum("ti,ti->", a, np.cross(b, c)) / 6.0)
 
 
 def unit(vectors: F64) -> F64:

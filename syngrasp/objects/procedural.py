@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from functools import lru_cache
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -14,22 +13,17 @@ from syngrasp.objects.part import Part
 from syngrasp.objects.raw import Description, RawObject
 from syngrasp.objects.surface import visual_of
 from syngrasp.records import U8
+from syngrasp.resources import resource
 from syngrasp.seeding import named_rng
 
 LICENSE = "Apache-2.0"
-
-
-def data_path(*names: str) -> Path:
-    """A file of the project's `assets/`, which a wheel holds inside the package."""
-    inside = Path(__file__).parents[1] / "assets"
-    return (inside if inside.is_dir() else Path(__file__).parents[2] / "assets").joinpath("objects", *names)
 
 
 @lru_cache(maxsize=1)
 def _data() -> dict[str, Any]:
     import yaml
 
-    with data_path("families.yaml").open(encoding="utf-8") as file:
+    with resource("assets/objects/families.yaml").open(encoding="utf-8") as file:
         return yaml.load(file, Loader=getattr(yaml, "CSafeLoader", yaml.SafeLoader))
 
 

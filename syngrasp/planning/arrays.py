@@ -38,6 +38,7 @@ class FieldArrays(NamedTuple):
     address: I64  # (N,) memory address of each object's float32 grid
     shape: I64  # (N, 3)
     to_grid: F64  # (N, 3, 4) from base [m] to grid coordinates [cells]
+    box: F64  # (N, 2, 3) lowest and highest corner of the object in grid coordinates [cells]
     cell: F64  # (N,) edge of a cell in the scene [m]
     scale: F64  # (N,) of the grid's values
     center: F64  # (N, 3) of a ball around the object, in base [m]

@@ -21,16 +21,22 @@ def _load_f32(typing_context, address, index):
     return types.float32(types.int64, types.int64), codegen
 
 
-@njit(cache=True, nogil=True, inline="always")
-def grid_distance(address, shape, to_grid, cell, scale, n, x, y, z):
-    """Distance of a point in base to object n: trilinear inside its grid, a lower bound outside.
+@njit(cache=True, nogil=True)
+def grid_distance(address, shape, to_grid, box, cell, scale, n, x, y, z, limit):
+    """Distance of a point in base to object n where it is below `limit`; else, or outside the grid, a lower bound.
 
-    The object lies inside its grid, and a grid is convex, so with c the nearest point of the grid
-    |p − o|² ≥ |p − c|² + |c − o|² for every point o of the object.
+    The object lies inside its box, and its box inside the grid. Both are convex, so with c the nearest point of the
+    grid |p − o|² ≥ |p − c|² + |c − o|² for every point o of the object.
     """
     u = to_grid[n, 0, 0] * x + to_grid[n, 0, 1] * y + to_grid[n, 0, 2] * z + to_grid[n, 0, 3]
     v = to_grid[n, 1, 0] * x + to_grid[n, 1, 1] * y + to_grid[n, 1, 2] * z + to_grid[n, 1, 3]
     w = to_grid[n, 2, 0] * x + to_grid[n, 2, 1] * y + to_grid[n, 2, 2] * z + to_grid[n, 2, 3]
+    du = max(box[n, 0, 0] - u, max(u - box[n, 1, 0], 0.0))
+    dv = max(box[n, 0, 1] - v, max(v - box[n, 1, 1], 0.0))
+    dw = max(box[n, 0, 2] - w, max(w - box[n, 1, 2], 0.0))
+    to_box = sqrt(du * du + dv * dv + dw * dw) * cell[n]
+    if to_box >= limit:
+        return to_box
     nx, ny, nz = shape[n, 0], shape[n, 1], shape[n, 2]
     cu, cv, cw = min(max(u, 0.0), nx - 1.0), min(max(v, 0.0), ny - 1.0), min(max(w, 0.0), nz - 1.0)
     outside = ((u - cu) ** 2 + (v - cv) ** 2 + (w - cw) ** 2) * cell[n] ** 2
@@ -42,7 +48,7 @@ def grid_distance(address, shape, to_grid, cell, scale, n, x, y, z):
     c10 = _load_f32(start, base + layer) * (1 - fw) + _load_f32(start, base + layer + 1) * fw
     c11 = _load_f32(start, base + layer + row) * (1 - fw) + _load_f32(start, base + layer + row + 1) * fw
     value = ((c00 * (1 - fv) + c01 * fv) * (1 - fu) + (c10 * (1 - fv) + c11 * fv) * fu) * scale[n]
-    return sqrt(outside + max(value, 0.0) ** 2) if outside > 0.0 else value
+    return max(to_box, sqrt(outside + max(value, 0.0) ** 2)) if outside > 0.0 else value
 
 
 @njit(cache=True, nogil=True, inline="always")
@@ -59,7 +65,7 @@ def table_distance(table, x, y, z):
 @njit(cache=True, nogil=True)
 def point_distance(field, x, y, z, limit):
     """Distance of a point to the scene, exact where it is below `limit`."""
-    address, shape, to_grid, cell, scale, center, radius, table, top = field
+    address, shape, to_grid, box, cell, scale, center, radius, table, top = field
     best = limit
     if z - table[4] < best:
         best = min(best, table_distance(table, x, y, z))
@@ -68,7 +74,7 @@ def point_distance(field, x, y, z, limit):
             dx, dy, dz = x - center[n, 0], y - center[n, 1], z - center[n, 2]
             near = best + radius[n]
             if near > 0.0 and dx * dx + dy * dy + dz * dz < near * near:
-                best = min(best, grid_distance(address, shape, to_grid, cell, scale, n, x, y, z))
+                best = min(best, grid_distance(address, shape, to_grid, box, cell, scale, n, x, y, z, best))
     return best
 
 

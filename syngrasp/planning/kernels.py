@@ -58,7 +58,7 @@ def _scene_ratio(robot, field, work, margin, best, stop):
 
     From the hand inwards: what is near is found first, and most other links are passed over by their balls.
     """
-    address, shape, to_grid, cell, scale, center, ball, table, top = field
+    address, shape, to_grid, box, cell, scale, center, ball, table, top = field
     _, centers, bounds, speed, fastest, active = work
     first, radius, bound_radius = robot.first, robot.radius, robot.bound_radius
     for link in range(len(bound_radius) - 1, 0, -1):
@@ -87,7 +87,8 @@ def _scene_ratio(robot, field, work, margin, best, stop):
                 dx, dy, dz = x - center[n, 0], y - center[n, 1], z - center[n, 2]
                 near = distance + ball[n]
                 if near > 0.0 and dx * dx + dy * dy + dz * dz < near * near:
-                    distance = min(distance, grid_distance(address, shape, to_grid, cell, scale, n, x, y, z))
+                    found = grid_distance(address, shape, to_grid, box, cell, scale, n, x, y, z, distance)
+                    distance = min(distance, found)
             if distance < limit:
                 best = (distance - reach) / speed[s]
         if best < stop:

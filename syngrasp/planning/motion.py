@@ -92,7 +92,8 @@ def plan_motion(
     straight edge wins; if none can, RRT-Connect searches a way to all that can be approached and lifted from.
     """
     scene = grasps.scene
-    fields = _Fields(SceneField.build(scene, models), SceneField.build(scene, models, skip=(scene.target,)))
+    everything = SceneField.build(scene, models)
+    fields = _Fields(everything, everything.without(scene.target))
     arrays = robot_arrays(robot)
     opened = robot.gripper.max_width
     q_start = np.ascontiguousarray(scene.q_start, dtype=np.float64)

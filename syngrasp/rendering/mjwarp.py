@@ -6,7 +6,7 @@ import ctypes
 import os
 import sys
 from collections import OrderedDict
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, replace
 from typing import Any
@@ -44,6 +44,9 @@ class Pictures:
     depth: NDArray[np.uint16]  # (F, C, H, W) [mm] along the optical axis
 
 
+Accept = Callable[[NDArray[np.uint8]], bool]
+
+
 @dataclass(frozen=True, slots=True)
 class TraceOptions:
     """Quality against time."""
@@ -78,8 +81,13 @@ class MjWarpRenderer:
         self._normal = wp.array(packing.normal_quantiles(), dtype=float, device=self.device)
         self._srgb = wp.array(SRGB_TO_LINEAR, dtype=float, device=self.device)
 
-    def render(self, rollout: Rollout, models: Sequence[ObjectModel], look: Look) -> Pictures:
-        """All frames of a rollout from all cameras of a look; `models[i]` belongs to object i of the scene."""
+    def render(
+        self, rollout: Rollout, models: Sequence[ObjectModel], look: Look, accept: Accept | None = None
+    ) -> Pictures | None:
+        """All frames of a rollout from all cameras of a look; `models[i]` belongs to object i of the scene.
+
+        `accept` is shown the masks (C, H, W) of the first frame before anything is shaded; None when it says no.
+        """
         if len(models) > MAX_OBJECTS:
             raise ValueError(f"{len(models)} objects; a mask has room for {MAX_OBJECTS}")
         parts = self._parts(rollout, models, look)
@@ -105,9 +113,11 @@ class MjWarpRenderer:
         stage = replace(stage, cameras=self._array(rows, tracer_types.Camera))
         frames = len(rollout.joint_position)
         windows = packing.windows(moving, poses, intrinsics, frames, self.width, self.height)
-        return self._frames(stage, moving, windows, look)
+        return self._frames(stage, moving, windows, look, accept)
 
-    def _frames(self, stage: _Stage, moving: list[PlacedShape], windows: NDArray[np.int32], look: Look) -> Pictures:
+    def _frames(
+        self, stage: _Stage, moving: list[PlacedShape], windows: NDArray[np.int32], look: Look, accept: Accept | None
+    ) -> Pictures | None:
         (frames, count), pixels, lights = windows.shape[:2], self.width * self.height, len(look.lights)
         shape = (frames, count, self.height, self.width)
         pictures = Pictures(np.empty((*shape, 3), np.uint8), np.empty(shape, np.uint8), np.empty(shape, np.uint16))
@@ -134,6 +144,8 @@ class MjWarpRenderer:
             self._launch(
                 tracer.find_moving, (n, count, pixels), world, placed, window, cameras, self.width, layer, *found
             )
+            if first == 0 and accept is not None and not accept(masks.numpy()[0].reshape(shape[1:])):
+                return None
             self._launch(tracer_cull.cull_tiles, (n, count, tiles), world, placed, balls, tile_masks)
             self._launch(tracer_cull.cull_parts, (n, len(moving)), world, still, placed, part_masks)
             self._launch(

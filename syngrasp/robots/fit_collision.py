@@ -31,7 +31,7 @@ PANDA_BLOAT = {
     "link7": 0.012,
     "hand": 0.012,
 }
-PANDA_CAPSULES = {"link1": 2, "link2": 2, "link3": 3, "link4": 3, "link5": 3, "link6": 2, "link7": 2, "hand": 3}
+PANDA_CAPSULES = {"link1": 2, "link2": 2, "link3": 3, "link4": 3, "link5": 3, "link6": 2, "link7": 2}
 UNCOVERED = 0.005  # how far the surface may stand out of the spheres [m]
 
 

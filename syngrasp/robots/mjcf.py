@@ -157,6 +157,7 @@ def add_shapes(body: mujoco.MjsBody, prefix: str, shapes: Sequence[Shape], frict
             conaffinity=COLLISION_AFFINITY,
             condim=4,
             friction=[friction, 0.005, 0.0001],
+            solref=[0.005, 1.0],
             mass=0.0,
             rgba=[0.6, 0.6, 0.65, 0.5],
         )

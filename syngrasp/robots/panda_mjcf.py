@@ -33,10 +33,11 @@ _SERVOS = (
     *(Servo(16000.0, 400.0, 87.0, 0.2, 1.0) for _ in range(4)),
     *(Servo(6000.0, 100.0, 12.0, 0.1, 0.5) for _ in range(3)),
 )
-FINGER_MASS = 0.1  # finger and its share of the drive [kg]
+FINGER_MASS = 0.2  # finger and its share of the drive [kg]
 FINGER_STIFFNESS = 10000.0  # of the width: full force when it is a few millimetres short [N/m]
 
-_BASE_SHAPE = Box((-0.041, 0.0, 0.07), (0.11, 0.09, 0.07))  # nothing can come near its corners
+_BASE_SHAPES = (Box((-0.041, 0.0, 0.07), (0.11, 0.09, 0.07)),)  # nothing can come near its corners
+_HAND_SHAPES = (Box((0.0, 0.0, 0.034), (0.026, 0.1, 0.032)), Box((0.0, 0.0, 0.0), (0.018, 0.06, 0.02)))
 
 
 @lru_cache(maxsize=1)
@@ -70,10 +71,10 @@ def add_panda(
     hand = add_link(bodies[-1], "robot/hand", hand_frame(), inertias["panda_hand"])
     fingers = [_add_finger(hand, name, side, robot) for name, side in (("left", 1.0), ("right", -1.0))]
     if collision:
-        add_shapes(base, "robot/link0/collision", (_BASE_SHAPE,))
+        add_shapes(base, "robot/link0/collision", _BASE_SHAPES)
         for link, shapes in _capsules().items():
-            body = hand if link == "hand" else bodies[int(link.removeprefix("link"))]
-            add_shapes(body, f"{body.name}/collision", shapes)
+            add_shapes(bodies[int(link.removeprefix("link"))], f"robot/{link}/collision", shapes)
+        add_shapes(hand, "robot/hand/collision", _HAND_SHAPES)
         for body, side in zip(fingers, (1.0, -1.0), strict=True):
             add_shapes(body, f"{body.name}/collision", _finger_shapes(side, extension))
     if visual:

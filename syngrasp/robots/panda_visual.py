@@ -10,7 +10,7 @@ import numpy as np
 
 from syngrasp.robots.description import panda_description
 from syngrasp.robots.mjcf import VISUAL_GROUP
-from syngrasp.robots.visual import VisualPart, corner_normals, load_parts
+from syngrasp.robots.visual import VisualPart, load_parts, shaded
 
 FACES = 24_000  # wanted of the files in all; thin parts keep more, which makes it about 30,000
 ALBEDO = 0.86  # of the shell, whose colour in the files is pure white
@@ -68,13 +68,12 @@ def _add_parts(
     for i, part in enumerate(parts):
         mesh = f"{prefix}/visual/{i}"
         if spec.mesh(mesh) is None:
-            normals, index = corner_normals(part)
+            vertices, normals, faces = shaded(part)
             spec.add_mesh(
                 name=mesh,
-                uservert=part.vertices.ravel(),
-                userface=part.faces.ravel(),
+                uservert=vertices.ravel(),
+                userface=faces.ravel(),
                 usernormal=normals.ravel(),
-                userfacenormal=index.ravel(),
                 inertia=mujoco.mjtMeshInertia.mjMESH_INERTIA_SHELL,
             )
         geom = body.add_geom(

@@ -58,10 +58,11 @@ def load_parts(files: Mapping[str, Path], faces: int) -> dict[str, tuple[VisualP
     return parts
 
 
-def corner_normals(part: VisualPart) -> tuple[F32, I32]:
-    """Unit normals (N, 3) and the normal of each face's corners (T, 3).
+def shaded(part: VisualPart) -> tuple[F32, F32, I32]:
+    """Vertices (N, 3) with unit normals (N, 3), and faces (T, 3): vertices on creases are split.
 
-    A corner's normal is the area-weighted mean over the faces at its vertex that meet its own face smoothly.
+    A corner's normal is the area-weighted mean over the faces at its vertex that meet its own face smoothly. One normal
+    per vertex, because MuJoCo drops separate normal indices.
     """
     corners = part.vertices.astype(np.float64)[part.faces]
     scaled = np.cross(corners[:, 1] - corners[:, 0], corners[:, 2] - corners[:, 0])
@@ -80,8 +81,8 @@ def corner_normals(part: VisualPart) -> tuple[F32, I32]:
         total[:, axis] = np.bincount(own[smooth], weights=scaled[other[smooth], axis], minlength=len(vertex))
     length = np.linalg.norm(total, axis=1, keepdims=True)
     normals = np.where(length > 1e-20, total / np.maximum(length, 1e-20), [0.0, 0.0, 1.0]).astype(np.float32)
-    normals, index = np.unique(normals, axis=0, return_inverse=True)
-    return normals, index.reshape(-1, 3).astype(np.int32)
+    _, first, index = np.unique(np.column_stack([vertex, normals]), axis=0, return_index=True, return_inverse=True)
+    return part.vertices[vertex[first]], normals[first], index.reshape(-1, 3).astype(np.int32)
 
 
 def _content_key(files: Mapping[str, Path], faces: int) -> str:

@@ -24,7 +24,6 @@ if TYPE_CHECKING:
 F64 = NDArray[np.float64]
 Range = tuple[float, float]
 
-SPOT_TRIES = 64  # for each object
 START_TRIES = 12
 START_REACH = 1.3  # largest joint distance of a start from home [rad]: keeps the elbow up
 INSTRUCTIONS = ("pick up the {}", "pick up {}", "grasp the {}", "grab the {}", "lift the {}", "take the {}")
@@ -57,7 +56,7 @@ class LayoutConfig(BaseModel):
     start_z: Range = Field((0.40, 0.60), description="of the TCP at the start [m]")
     start_yaw: float = Field(0.8, ge=0.0, le=3.1, description="largest turn about z from the home pose [rad]")
     start_tilt: float = Field(0.25, ge=0.0, le=1.0, description="largest tilt from pointing down [rad]")
-    start_clearance: float = Field(0.03, ge=0.0, le=0.2, description="of the arm at the start from all else [m]")
+    start_clearance: float = Field(0.01, ge=0.0, le=0.2, description="of the arm at the start from all else [m]")
 
     @model_validator(mode="after")
     def _check_ranges(self) -> Self:
@@ -155,7 +154,7 @@ class LayoutStage:
         config = self.config
         rotations = [self._draw_rotation(generator, body.model) for body in bodies]
         points = [_points(body) @ R.T for body, R in zip(bodies, rotations, strict=True)]
-        spots = self._scatter(generator, [float(np.linalg.norm(p[:, :2], axis=1).max()) for p in points])
+        spots = self._spots(generator, points)
         kept = [i for i, spot in enumerate(spots) if spot is not None]
         if 0 not in kept or len(kept) < min(config.objects[0], len(bodies)):
             return None
@@ -240,22 +239,19 @@ class LayoutStage:
             return Rejected(self.name, "no_start", f"no free start configuration in {START_TRIES} draws")
         return replace(scene, q_start=q_start)
 
-    def _scatter(self, generator: np.random.Generator, radii: Sequence[float]) -> list[F64 | None]:
-        """Spots (2,) in the area [m] for discs, at least a gap apart; None for those that find no room."""
+    def _spots(self, generator: np.random.Generator, points: Sequence[F64]) -> list[F64 | None]:
+        """Spots (2,) in the area [m] for objects with turned corners (P, 3); None for one that finds no room or
+        would stick out over the table's edge before the robot."""
+        from syngrasp.geometry.placement import drop_positions
+
         config = self.config
-        low = np.array([config.area_x[0], config.area_y[0]])
-        high = np.array([config.area_x[1], config.area_y[1]])
-        spots: list[F64 | None] = []
-        for radius in radii:
-            # the disc must not stick out over the table's edge before the robot
-            first = np.minimum(np.maximum(low, [config.table_front + radius, low[1]]), high)
-            tries = generator.uniform(first, high, size=(SPOT_TRIES, 2))
-            free = np.ones(SPOT_TRIES, dtype=bool)
-            for other, taken in zip(radii, spots, strict=False):
-                if taken is not None:
-                    free &= np.linalg.norm(tries - taken, axis=1) >= radius + other + config.gap
-            spots.append(tries[np.argmax(free)] if free.any() else None)
-        return spots
+        low, high = np.transpose([config.area_x, config.area_y])
+        radii = [float(np.linalg.norm(p[:, :2], axis=1).max()) for p in points]
+        spots = drop_positions(generator, radii, low, high, config.gap)
+        return [
+            spot if spot is not None and spot[0] + p[:, 0].min() > config.table_front else None
+            for spot, p in zip(spots, points, strict=True)
+        ]
 
 
 def _points(body: Body) -> F64:

@@ -128,7 +128,7 @@ PLANTED: dict[str, tuple[Callable[[Episode], Episode], str, str]] = {
     "black image": (picture("images", put((5, 1), 0.0)), "images", "all of one colour"),
     "focal length": (picture("camera_intrinsics", put((0, 0, 0), -1.0)), "camera_intrinsics", "pinhole"),
     "camera scaled": (picture("T_base_camera", put((1, 0, 0), 3.0)), "T_base_camera", "rigid"),
-    "camera not finite": (picture("T_base_camera", put((1, 3, 0), 1.0)), "T_base_camera", "rigid"),
+    "camera projective": (picture("T_base_camera", put((1, 3, 0), 1.0)), "T_base_camera", "rigid"),
     "no instruction": (
         lambda e: replace(e, rollout=replace(e.rollout, scene=replace(e.rollout.scene, instruction=""))),
         "episodes.jsonl",
@@ -143,12 +143,12 @@ def test_an_implausible_value_is_found_where_it_is(tmp_path: Path, kind: str) ->
     create(tmp_path)
     with dataset.ShardWriter(tmp_path, 1, max_objects=4) as writer:
         writer.append(make_episode(Slot(1, 0), frames=9))
-        writer.append(plant(make_episode(Slot(1, 2), frames=9)))
+        writer.append(plant(make_episode(Slot(1, 1), frames=9)))
         assert commit(tmp_path, writer.finish())
     problems = dataset.verify_dataset(tmp_path).problems
     assert any(p.array == array and what in p.what for p in problems), problems
-    assert {(p.shard, p.episode) for p in problems} == {(1, 2)}
-    assert str(problems[0]).startswith("shard 1, episode 2, ")
+    assert {(p.shard, p.episode) for p in problems} == {(1, 1)}
+    assert str(problems[0]).startswith("shard 1, episode 1, ")
 
 
 def recommitted(root: Path, **changes: Any) -> None:

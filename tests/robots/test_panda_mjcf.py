@@ -86,13 +86,18 @@ def test_gripper_closes_at_its_speed_and_pushes_with_its_force(robot):
     """On a rigid 3 cm block between the pads, both pads press with the gripper's force."""
     spec = mujoco.MjSpec()
     names = robot.add_to(spec, visual=False, collision=True)
+    T = robot.fk(robot.q_home)
     spec.worldbody.add_geom(
-        name="block", type=mujoco.mjtGeom.mjGEOM_BOX, size=[0.015] * 3, contype=1, conaffinity=2, solref=[0.005, 1.0]
+        type=mujoco.mjtGeom.mjGEOM_BOX,
+        size=[0.015] * 3,
+        pos=T[:3, 3],
+        quat=se3.quat_from_matrix(T[:3, :3]),
+        contype=1,
+        conaffinity=2,
+        solref=[0.005, 1.0],
     )
     model = spec.compile()
     model.opt.timestep, model.opt.integrator = DT, mujoco.mjtIntegrator.mjINT_IMPLICITFAST
-    T = robot.fk(robot.q_home)
-    model.geom("block").pos, model.geom("block").quat = T[:3, 3], se3.quat_from_matrix(T[:3, :3])
     data = mujoco.MjData(model)
     data.qpos[:7], data.qpos[7:9] = robot.q_home, 0.04
     data.ctrl[:7], data.ctrl[7] = robot.q_home, 0.0

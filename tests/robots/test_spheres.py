@@ -34,7 +34,7 @@ def test_spheres_cover_the_mesh(robot, name):
     points, _ = trimesh.sample.sample_surface(mesh, 4000, seed=1)
     center, radius = spheres_of(robot, name)
     gap = (np.linalg.norm(points[:, None] - center[None], axis=-1) - radius).min(axis=1)
-    assert gap.max() < 0.008
+    assert gap.max() < 0.010
     assert np.quantile(gap, 0.99) < 0.005
 
 

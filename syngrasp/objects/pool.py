@@ -1,0 +1,154 @@
+"""Child processes that may hang, crash or eat memory without harm: each runs one job at a time and is killed and
+replaced when it does. They live on between jobs, so that a job costs no interpreter start."""
+
+from __future__ import annotations
+
+import contextlib
+import multiprocessing
+import os
+import signal
+import time
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+from multiprocessing.connection import Connection, wait
+from typing import Any
+
+READY = "ready"
+START_LIMIT = 180.0  # a child that takes longer to import its modules is given up [s]
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What became of a job: its value, or why there is none."""
+
+    job: Any
+    value: Any = None
+    failure: str = ""  # "", "time_out" or "crashed"
+    detail: str = ""
+
+
+class _Child:
+    def __init__(self, target: Callable[[Any], Any], memory: int | None) -> None:
+        context = multiprocessing.get_context("spawn")
+        self.link, theirs = context.Pipe()
+        self.process = context.Process(target=_serve, args=(theirs, target, memory), daemon=True)
+        self.process.start()
+        theirs.close()
+        self.job: Any = None
+        self.busy = False
+        self.ready = False
+        self.deadline = time.monotonic() + START_LIMIT
+
+    def give(self, job: Any, limit: float) -> None:
+        self.job, self.busy, self.deadline = job, True, time.monotonic() + limit
+        self.link.send(job)
+
+    def kill(self) -> None:
+        self.process.kill()
+        self.process.join()
+        self.link.close()
+
+
+def run_jobs(
+    target: Callable[[Any], Any], jobs: Iterable[Any], workers: int, time_limit: float, memory: int | None = None
+) -> Iterator[Outcome]:
+    """Runs target(job) for every job in child processes and yields outcomes as they come.
+
+    target: a module-level function; it answers failures it expects, anything it raises is a fault that is raised here.
+    time_limit: seconds a job may take; memory: bytes a child may take beyond what its modules need (Linux only).
+    """
+    pending = list(jobs)[::-1]
+    children: list[_Child] = []
+    try:
+        while pending or any(child.busy for child in children):
+            while len(children) < min(workers, len(pending) + sum(child.busy for child in children)):
+                children.append(_Child(target, memory))
+            yield from _step(children, pending, time_limit)
+    finally:
+        for child in children:
+            child.kill()
+
+
+def _step(children: list[_Child], pending: list[Any], time_limit: float) -> Iterator[Outcome]:
+    """Waits for the next message or deadline, and gives free children work."""
+    nearest = min((child.deadline for child in children if child.busy or not child.ready), default=time.monotonic())
+    wait([child.link for child in children], timeout=max(0.0, min(nearest - time.monotonic(), 1.0)))
+    for child in list(children):
+        outcome = _collect(child, time_limit)
+        if outcome is not None:
+            yield outcome
+        if not child.process.is_alive() and not child.link.closed and not child.link.poll():
+            child.kill()
+        if child.link.closed:
+            children.remove(child)
+        elif child.ready and not child.busy and pending:
+            child.give(pending.pop(), time_limit)
+
+
+def _collect(child: _Child, time_limit: float) -> Outcome | None:
+    """A child's answer if it has one, or the outcome of its death."""
+    try:
+        if child.link.poll():
+            kind, value = child.link.recv()
+            if kind == READY:
+                child.ready = True
+                return None
+            job, child.job, child.busy = child.job, None, False
+            if kind == "fault":
+                raise RuntimeError(f"a worker failed on {job}:\n{value}")
+            return Outcome(job, value)
+    except (EOFError, ConnectionResetError):
+        child.process.join()
+        code = child.process.exitcode or 0
+        child.kill()
+        if not child.ready:
+            raise RuntimeError(f"a worker process ended while starting ({_cause(code)})") from None
+        return Outcome(child.job, failure="crashed", detail=_cause(code)) if child.busy else None
+    if (child.busy or not child.ready) and time.monotonic() > child.deadline:
+        child.kill()
+        if not child.ready:
+            raise RuntimeError(f"a worker process was not ready after {START_LIMIT:.0f} s")
+        return Outcome(child.job, failure="time_out", detail=f"took longer than {time_limit:g} s")
+    return None
+
+
+def _cause(code: int) -> str:
+    if code < 0:
+        with contextlib.suppress(ValueError):
+            return f"its process ended by {signal.Signals(-code).name}"
+    return f"its process ended with code {code}"
+
+
+def _serve(link: Connection, target: Callable[[Any], Any], memory: int | None) -> None:
+    """A child's life: a job in, an answer out."""
+    import traceback
+
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
+        os.environ[name] = "1"
+    warm = getattr(target, "warm_up", None)
+    if warm is not None:
+        warm()
+    if memory is not None:
+        _bound_memory(memory)
+    with contextlib.suppress(EOFError, BrokenPipeError, ConnectionResetError):
+        link.send((READY, None))
+        while True:
+            job = link.recv()
+            try:
+                answer = ("done", target(job))
+            except Exception:
+                answer = ("fault", traceback.format_exc())
+            link.send(answer)
+
+
+def _bound_memory(extra: int) -> None:
+    """Lets this process take at most `extra` bytes more address space than it has now."""
+    try:
+        import resource as limits
+        from pathlib import Path
+
+        pages = int(Path("/proc/self/statm").read_text(encoding="ascii").split()[0])
+        limits.setrlimit(limits.RLIMIT_AS, (pages * os.sysconf("SC_PAGE_SIZE") + extra,) * 2)
+    except (ImportError, OSError, ValueError):
+        return  # not on this system

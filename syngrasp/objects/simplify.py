@@ -1,0 +1,90 @@
+"""Welding, decimation and orientation of triangle meshes that come as they come."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from syngrasp.objects.part import face_normals
+from syngrasp.records import F64, I32
+
+WELD = 2.0**-20  # points closer than this share of the mesh's size are one
+
+
+def weld_positions(vertices: F64, faces: NDArray[np.integer]) -> tuple[F64, I32]:
+    """The mesh with equal points merged; faces that lose their area are dropped, as are points without a face."""
+    index, points = weld_map(vertices)
+    merged = index[np.asarray(faces, dtype=np.int64)]
+    a, b, c = merged.T
+    merged = merged[(a != b) & (b != c) & (c != a)]
+    used, compact = np.unique(merged, return_inverse=True)
+    return points[used], compact.reshape(-1, 3).astype(np.int32)
+
+
+def weld_map(vertices: F64) -> tuple[NDArray[np.int64], F64]:
+    """For each vertex the index of its merged point, and the points."""
+    low = vertices.min(axis=0)
+    size = max(float(np.ptp(vertices, axis=0).max()), 1e-300)
+    cells = np.round((vertices - low) / (size * WELD)).astype(np.int64)
+    key = (cells[:, 0] << 42) | (cells[:, 1] << 21) | cells[:, 2]
+    _, first, index = np.unique(key, return_index=True, return_inverse=True)
+    return index.reshape(-1), vertices[first]
+
+
+def simplify(vertices: F64, faces: NDArray[np.integer], target: int) -> tuple[F64, I32]:
+    """A welded mesh decimated to about `target` faces by quadric errors; unchanged when it has no more."""
+    if len(faces) <= target:
+        return vertices, np.asarray(faces, dtype=np.int32)
+    import fast_simplification
+
+    middle, size = vertices.mean(axis=0), float(np.ptp(vertices, axis=0).max())
+    points, triangles = fast_simplification.simplify(
+        np.ascontiguousarray((vertices - middle) / size),
+        np.ascontiguousarray(faces, dtype=np.int32),
+        target_count=target,
+    )[:2]
+    return weld_positions(np.asarray(points, dtype=np.float64) * size + middle, triangles)
+
+
+def is_watertight(faces: NDArray[np.integer]) -> bool:
+    """Whether every edge of a welded mesh is shared by two faces that run along it in opposite directions."""
+    directed = np.concatenate([faces[:, [0, 1]], faces[:, [1, 2]], faces[:, [2, 0]]]).astype(np.int64)
+    stride = int(directed.max()) + 1
+    key = directed[:, 0] * stride + directed[:, 1]
+    back = directed[:, 1] * stride + directed[:, 0]
+    ordered = np.sort(key)
+    return bool(np.all(np.diff(ordered) > 0) and np.array_equal(ordered, np.sort(back)))
+
+
+def inward_faces(vertices: F64, faces: NDArray[np.integer], rays: int = 48) -> NDArray[np.bool_]:
+    """Faces (T,) of the connected pieces that show mostly their backs to an onlooker outside.
+
+    `rays`² parallel rays from each of 26 directions; each piece is turned by the majority of the rays that hit it
+    first. A piece that no ray reaches stays as it is.
+    """
+    import trimesh
+    from scipy import sparse
+    from scipy.sparse.csgraph import connected_components
+    from trimesh.ray.ray_pyembree import RayMeshIntersector
+
+    count = len(vertices)
+    links = sparse.coo_matrix(
+        (np.ones(2 * len(faces), dtype=bool), (faces[:, [0, 1]].ravel(), faces[:, [1, 2]].ravel())), (count, count)
+    )
+    piece = connected_components(links, directed=False)[1][faces[:, 0]]
+    caster = RayMeshIntersector(trimesh.Trimesh(vertices, faces, process=False))
+    low, high = vertices.min(axis=0), vertices.max(axis=0)
+    middle, radius = (low + high) / 2.0, float(np.linalg.norm(high - low)) / 2.0
+    normals = face_normals(vertices[faces])
+    grid = (np.arange(rays) + 0.5) / rays * 2.0 - 1.0
+    u, v = (g.reshape(-1, 1) for g in np.meshgrid(grid, grid))
+    votes = np.zeros(piece.max() + 1)
+    for direction in np.array([[x, y, z] for x in (-1, 0, 1) for y in (-1, 0, 1) for z in (-1, 0, 1) if x or y or z]):
+        d = direction / np.linalg.norm(direction)
+        side = np.cross(d, [0.36, 0.48, 0.8])
+        side /= np.linalg.norm(side)
+        origins = middle - 2.0 * radius * d + radius * (u * side + v * np.cross(d, side))
+        hit = caster.intersects_first(origins, np.broadcast_to(d, origins.shape))
+        hit = hit[hit >= 0]
+        np.add.at(votes, piece[hit], -np.sign(normals[hit] @ d))
+    return votes[piece] < 0.0
