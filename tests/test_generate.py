@@ -215,7 +215,7 @@ def test_slots_without_an_accepted_attempt_stay_empty_and_say_why(tmp_path: Path
     made, _ = make(recipe(max_attempts=2), tmp_path, FakeStages(reject=0.4))
     empty = [(shard, episode) for shard, values in made.items() for episode in values[2]]
     assert empty
-    rejections = [slot for values in made.values() for slot, _ in values[4]]
+    rejections = [Slot(r["shard"], r["episode"], r["attempt"]) for values in made.values() for r in values[4]]
     assert all({Slot(*slot, 0), Slot(*slot, 1)} <= set(rejections) for slot in empty)
     assert dataset.verify_dataset(tmp_path).ok
 

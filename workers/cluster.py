@@ -77,28 +77,31 @@ def _hush() -> None:
 def pool_sizes(recipe: Recipe, cpus: float, gpus: float) -> dict[str, PoolSize]:
     """How a cluster is divided among the stages, where the recipe does not say.
 
-    With pictures nearly all time goes into rendering: every GPU, or else every core, has a render actor. Without
+    With pictures nearly all time goes into rendering: every GPU (`render.device: cuda`) or every core
+    has a render actor. Without
     pictures physics (layout, lift) takes most.
 
     Actors reserve half of the cores that they use: Ray fills a node to half before it takes the next, so each node
     gets actors by its size, and when nodes are lost the actors that are left behind find room on the others.
     """
-    if recipe.render.kind == "none":
+    pictures = recipe.render.kind != "none"
+    on_gpus = pictures and recipe.render.device == "cuda"
+    if not pictures:
         actors = _in_proportion({"layout": 0.35, "grasp": 0.15, "plan": 0.1, "lift": 0.3, "render": 0.1}, cpus)
-    elif gpus >= 1:
+    elif on_gpus:
         light = {"layout": 0.35, "grasp": 0.15, "plan": 0.15, "lift": 0.35}
-        actors = _in_proportion(light, min(cpus, 2 * gpus)) | {"render": int(gpus)}
+        actors = _in_proportion(light, min(cpus, 2 * gpus)) | {"render": max(1, int(gpus))}
     else:
         # Measured: rendering an episode on a core takes over a hundred times what all else takes.
         light = {"layout": 0.01, "grasp": 0.005, "plan": 0.005, "lift": 0.01}
         actors = _in_proportion(light, cpus) | {"render": max(1, int(cpus))}
-    render_load = 0.9 if recipe.render.kind != "none" and gpus < 1 else 0.1
+    render_load = 0.9 if pictures and not on_gpus else 0.1
     others = sum(actors.values()) - actors["render"]
     sizes = {}
     for stage, count in actors.items():
         load = render_load * cpus / count if stage == "render" else (1.0 - render_load) * cpus / others
         num_cpus = math.floor(min(1.0, 0.5 * load) * 1e4) / 1e4
-        num_gpus = 1.0 if stage == "render" and gpus >= 1 and recipe.render.kind != "none" else 0.0
+        num_gpus = 1.0 if stage == "render" and on_gpus else 0.0
         sizes[stage] = _as_asked(getattr(recipe.execution, stage), PoolSize(count, num_cpus, num_gpus))
     return sizes
 

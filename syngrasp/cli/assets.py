@@ -69,10 +69,11 @@ def build(
             workers=workers,
             on_event=on_event,
         )
+    rejected = [item._asdict() for item in summary.rejected]
     if as_json or not sys.stdout.isatty():
-        print_event({"event": "done", **asdict(summary)})
+        print_event({"event": "done", **asdict(summary), "rejected": rejected})
     else:
-        print_pairs(asdict(summary))
+        print_pairs(asdict(summary) | {"rejected": len(rejected)})
 
 
 @app.command("list")
@@ -142,21 +143,11 @@ def _build_display(as_json: bool) -> Iterator[OnEvent]:
     console = Console()
     with console.status("preparing objects") as line:
 
-        def show(event: Event) -> None:
-            if event.get("event") in ("rejected", "failed"):
-                console.print(build_trouble(event), style="yellow", markup=False)
-            else:
-                line.update(build_state(event))
+        def told(event: Event) -> None:
+            if event["event"] == "asset":
+                line.update(f"preparing objects: {event['done']} of {event['total']}, {event['name']}")
+                if event["status"] == "rejected":
+                    why = f"{event['name']}: {event['reason']} {event['detail']}".rstrip()
+                    console.print(f"rejected {why}", style="yellow", markup=False)
 
-        yield show
-
-
-def build_state(event: Event) -> str:
-    """An event of a build in one line."""
-    told = " ".join(f"{key} {value}" for key, value in event.items() if key != "event" and value is not None)
-    return f"{event.get('event', 'object')}: {told}"[:160]
-
-
-def build_trouble(event: Event) -> str:
-    """What could not be made into an object, and why."""
-    return build_state(event)
+        yield told

@@ -86,10 +86,8 @@ def create_dataset(
     StorageError when the place cannot be written.
     """
     storage = open_storage(root)
-    recipe = json.loads(json.dumps(recipe, allow_nan=False))  # as it will be read: no tuples
-    asked = DatasetInfo(
-        recipe, recipe_hash(recipe), catalog_hash, seed, shards, episodes_per_shard, dict(versions or {})
-    )
+    plain = json.loads(json.dumps(recipe, allow_nan=False))  # as it will be read: no tuples
+    asked = DatasetInfo(plain, recipe_hash(plain), catalog_hash, seed, shards, episodes_per_shard, dict(versions or {}))
     with writing(storage.url):
         new = not storage.exists(INFO)
     if new and storage.create(INFO, seal(asdict(asked))):

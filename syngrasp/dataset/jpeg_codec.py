@@ -53,7 +53,8 @@ class JpegCodec(ArrayBytesCodec):
         raise ValueError(f"{NAME}: the encoded size depends on the pictures")
 
     async def _decode_single(self, chunk_bytes: Buffer, chunk_spec: ArraySpec) -> NDBuffer:
-        decoded = jpeg.decode(memoryview(chunk_bytes.as_numpy_array()), chunk_spec.shape)
+        encoded: Any = chunk_bytes.as_numpy_array()
+        decoded = jpeg.decode(memoryview(encoded), chunk_spec.shape)
         return chunk_spec.prototype.nd_buffer.from_ndarray_like(decoded)  # type: ignore[arg-type]
 
     async def _encode_single(self, chunk_array: NDBuffer, chunk_spec: ArraySpec) -> Buffer | None:

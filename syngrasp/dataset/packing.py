@@ -48,10 +48,13 @@ def pack(packing: Packing, chunk: NDArray[Any]) -> bytes:
         return jpeg.encode(chunk)
     plain = np.ascontiguousarray(chunk, chunk.dtype.newbyteorder("<")).tobytes()
     if packing == "zstd":
-        return imagecodecs.zstd_encode(plain, level=ZSTD_LEVEL)
+        return bytes(imagecodecs.zstd_encode(plain, level=ZSTD_LEVEL))
     if packing == "shuffle":
-        return imagecodecs.blosc_encode(
-            plain, level=BLOSC_LEVEL, compressor="zstd", shuffle=2, typesize=chunk.dtype.itemsize, numthreads=1
+        itemsize = chunk.dtype.itemsize
+        return bytes(
+            imagecodecs.blosc_encode(
+                plain, level=BLOSC_LEVEL, compressor="zstd", shuffle=2, typesize=itemsize, numthreads=1
+            )
         )
     return plain
 
@@ -63,9 +66,9 @@ def unpack_into(packing: Packing, data: bytes | memoryview, out: NDArray[Any]) -
     plain: Any = data
     try:
         if packing == "zstd":
-            plain = imagecodecs.zstd_decode(data, out=out.nbytes)
+            plain = imagecodecs.zstd_decode(plain, out=out.nbytes)
         elif packing == "shuffle":
-            plain = imagecodecs.blosc_decode(data, numthreads=1)
+            plain = imagecodecs.blosc_decode(plain, numthreads=1)
     except Exception as error:  # imagecodecs has its own error class per codec and version
         raise ValueError(f"broken {packing} chunk: {error}") from error
     if len(plain) != out.nbytes:

@@ -27,6 +27,7 @@ def plot_stats(stats: Stats, folder: str | PathLike[str]) -> list[Path]:
     """
     try:
         from matplotlib.figure import Figure
+        from matplotlib.layout_engine import ConstrainedLayoutEngine
     except ImportError as error:
         raise MissingExtra("plotting", "viz") from error
 
@@ -41,9 +42,9 @@ def plot_stats(stats: Stats, folder: str | PathLike[str]) -> list[Path]:
     }
     written = []
     for name, (draw, height) in plots.items():
-        figure = Figure(figsize=(7.2, height), dpi=150, layout="constrained", facecolor="white")
+        layout = ConstrainedLayoutEngine(w_pad=0.1, h_pad=0.1)
+        figure = Figure(figsize=(7.2, height), dpi=150, layout=layout, facecolor="white")
         axes = figure.add_subplot()
-        figure.get_layout_engine().set(w_pad=0.1, h_pad=0.1)
         _style(axes)
         draw(axes, stats)
         path = Path(folder) / f"{name}.png"

@@ -97,7 +97,8 @@ def lift_world(
         noslip_iterations=int(physics.get("noslip_iterations", default.noslip_iterations)),
     )
     poses = np.stack([o.pose for o in scene.objects])
-    world = build_world(bodies_of(scene, models), table_of(scene), robot, contacts, resting=poses)
+    bodies = bodies_of(scene, models)
+    world = build_world(bodies, table_of(scene), robot, contacts, resting=poses)
     model, index = world.model, world.robot
     assert index is not None
     force = physics.get("grip_force", robot.gripper.force)

@@ -6,6 +6,7 @@ geoms "robot/…". The world frame is the robot's base frame.
 
 from __future__ import annotations
 
+import hashlib
 import logging
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -14,6 +15,7 @@ from functools import cache, lru_cache
 import mujoco
 import numpy as np
 from numpy.typing import NDArray
+from scipy.spatial import ConvexHull
 
 from syngrasp.records import ObjectModel, Scene
 from syngrasp.robots.base import Robot, RobotNames
@@ -133,14 +135,20 @@ def build_world(
     Objects meet the table's top as an unbounded plane, which is exact as long as they stay above the table and
     several times cheaper than a box; the arm meets the slab itself. Objects given as `resting` at poses (N, 7) in
     base begin asleep there, and keep their poses until something touches them.
+
+    Objects are compiled at scale 1 from named files and scaled afterwards: so MuJoCo's own cache of meshes, which
+    knows a mesh by file and scale, spares most of the compilation, nine tenths of which is convex hulls.
     """
     quiet_warnings()
     options = options or ContactOptions()
     spec = _with_options(_robot_spec(robot).copy() if robot else mujoco.MjSpec(), options)
     _add_table(spec, table)
+    assets: dict[str, bytes] = {}
     for i, body in enumerate(bodies):
-        _add_object(spec, i, body, options, None if resting is None else resting[i])
+        _add_object(spec, i, body, options, None if resting is None else resting[i], assets)
+    spec.assets = assets
     model = spec.compile()
+    _rescale(model, bodies)
     start = [int(model.joint(f"object{i}").qposadr[0]) for i in range(len(bodies))]
     start_v = [int(model.joint(f"object{i}").dofadr[0]) for i in range(len(bodies))]
     return World(
@@ -188,7 +196,9 @@ def _add_table(spec: mujoco.MjSpec, table: Table) -> None:
     )
 
 
-def _add_object(spec: mujoco.MjSpec, i: int, body: Body, options: ContactOptions, resting: F64 | None) -> None:
+def _add_object(
+    spec: mujoco.MjSpec, i: int, body: Body, options: ContactOptions, resting: F64 | None, assets: dict[str, bytes]
+) -> None:
     added = spec.worldbody.add_body(name=f"object{i}")
     added.add_freejoint(name=f"object{i}")
     added.explicitinertial = True
@@ -200,19 +210,49 @@ def _add_object(spec: mujoco.MjSpec, i: int, body: Body, options: ContactOptions
         added.pos, added.quat = resting[:3], resting[3:]
         added.sleep = mujoco.mjtSleepPolicy.mjSLEEP_INIT
     for part, vertices in enumerate(body.model.hulls):
-        name = f"object{i}/{part}"
-        spec.add_mesh(name=name, uservert=vertices.ravel(), scale=[body.scale] * 3)
-        added.add_geom(
-            name=name,
-            type=mujoco.mjtGeom.mjGEOM_MESH,
-            meshname=name,
-            contype=_OBJECT,
-            conaffinity=_OBJECT | _ROBOT | _PLANE,
-            condim=4,
-            priority=1,  # the object's friction rules, whatever it touches
-            friction=[body.friction, options.torsion, options.rolling],
-            solref=[options.time_constant, 1.0],
-        )
+        mesh, geom = spec.add_mesh(), added.add_geom()
+        mesh.name = geom.name = geom.meshname = f"object{i}/{part}"
+        mesh.file, content = _hull_file(vertices.tobytes())
+        mesh.inertia = mujoco.mjtMeshInertia.mjMESH_INERTIA_SHELL  # any will do: the body's is given
+        assets[mesh.file] = content
+        geom.type = mujoco.mjtGeom.mjGEOM_MESH
+        geom.contype, geom.conaffinity = _OBJECT, _OBJECT | _ROBOT | _PLANE
+        geom.condim = 4
+        geom.priority = 1  # the object's friction rules, whatever it touches
+        geom.friction = [body.friction, options.torsion, options.rolling]
+        geom.solref = [options.time_constant, 1.0]
+
+
+@lru_cache(maxsize=4096)
+def _hull_file(corners: bytes) -> tuple[str, bytes]:
+    """Name and content of an OBJ file of a convex hull, given its corners as the bytes of a float64 array (V, 3)."""
+    points = np.frombuffer(corners).reshape(-1, 3)
+    hull = ConvexHull(points)
+    outward = hull.equations[:, :3]
+    faces = hull.simplices.copy()
+    a, b, c = (points[faces[:, k]] for k in range(3))
+    inside_out = np.einsum("ij,ij->i", np.cross(b - a, c - a), outward) < 0.0
+    faces[inside_out] = faces[inside_out][:, ::-1]
+    lines = [f"v {x!r} {y!r} {z!r}" for x, y, z in points.tolist()]
+    lines += [f"f {i} {j} {k}" for i, j, k in (faces + 1).tolist()]
+    return f"{hashlib.sha1(corners).hexdigest()}.obj", "\n".join(lines).encode()
+
+
+def _rescale(model: mujoco.MjModel, bodies: Sequence[Body]) -> None:
+    """Grows each object, compiled at scale 1, to its scale. Everything that MuJoCo derives from a mesh and uses to
+    find contacts is a length or does not depend on scale; mass and inertia are those of the scaled object already."""
+    for i, body in enumerate(bodies):
+        index = model.body(f"object{i}").id
+        first, count = model.body_geomadr[index], model.body_geomnum[index]
+        geoms = slice(first, first + count)
+        for lengths in (model.geom_pos, model.geom_size, model.geom_rbound, model.geom_aabb):
+            lengths[geoms] *= body.scale
+        for mesh in model.geom_dataid[geoms]:
+            start, vertices = model.mesh_vertadr[mesh], model.mesh_vertnum[mesh]
+            model.mesh_vert[start : start + vertices] *= body.scale
+            model.mesh_pos[mesh] *= body.scale
+        start, boxes = model.body_bvhadr[index], model.body_bvhnum[index]
+        model.bvh_aabb[start : start + boxes] *= body.scale
 
 
 @lru_cache(maxsize=4)

@@ -22,7 +22,7 @@ from syngrasp.robots.base import Limits, Robot
 F64 = NDArray[np.float64]
 LINE_STEP = 0.01  # between points of a straight line [m]
 SLACK = 1e-4  # between a margin asked for and the one that is known to hold [m]
-RESTING = 0.001  # by which a lifted point may come nearer to what it touches [m]
+RESTING = 0.001  # by which what is near already may come nearer still, in the lift and in a rounded approach [m]
 EXPLORED = 0.008  # kept by the polyline on top of the clearance, for the smoothing to use up [m]
 ITERATIONS = 1500  # of RRT-Connect
 SPREAD = 0.8  # of its samples around start and goals [rad]
@@ -229,13 +229,14 @@ class _Planner:
         """A free motion near a polyline that ends in the approach; None if it is not free at any rounding."""
         length = path_length(path, tcp_positions(self.arrays, path))
         margin = min(self.options.clearance, self.margin(candidate.approach[0]))
-        near = self.options.approach_length
+        near, near_margin = self.options.approach_length, candidate.approach_margin
+        near_margin = max(near_margin - RESTING, min(near_margin, 0.0))
         for rounding in ROUNDINGS:
             motion = retime(self.arrays, smooth(path, length, rounding * self.options.rounding), self.reach_pace)
             dense = interpolate(motion.q, motion.qd, self.reach_pace.dt, 2)
             tcp = tcp_positions(self.arrays, dense)
             approaching = np.linalg.norm(tcp[:-1] - tcp[-1], axis=1) < near
-            margins = np.where(approaching, min(candidate.approach_margin - RESTING, margin), margin)
+            margins = np.where(approaching, min(near_margin, margin), margin)
             inside = np.all((dense >= self.arrays.q_lower) & (dense <= self.arrays.q_upper))
             field = self.fields.everything.arrays
             if inside and kernels.first_collision(self.arrays, field, dense, self.opened, margins) < 0:

@@ -205,6 +205,7 @@ def retime(robot: RobotArrays, spline: Spline, pace: Pace) -> Motion:
         at[0, 0], at[0, -1], at[1, 0], at[1, -1] = 0.0, end, 0.0, 0.0
         derivatives = evaluate(spline, np.clip(at[0], 0.0, end))
         motion = Motion(derivatives[0], derivatives[1] * (at[1] / stretch)[:, None])
+        motion.q[0], motion.q[-1] = spline.control[0], spline.control[-1]
         excess = _excess(robot, motion, pace)
         if excess <= 1.0:
             return motion

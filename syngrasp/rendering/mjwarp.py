@@ -108,8 +108,9 @@ class MjWarpRenderer:
             dim,
             *(stage.world, stage.still, stage.cameras, self.width, options.still_grid, options.sky_rays, stage.layer),
         )
+        self._launch(tracer.compose_still, dim, stage.world, self.width, self.height, stage.layer)
         light, ambient = stage.layer.light.numpy(), stage.layer.ambient.numpy()
-        rows["gain"] = packing.exposure_gain(ambient, light, look.exposure)
+        rows["gain"] = packing.exposure_gain(ambient, light, look)
         stage = replace(stage, cameras=self._array(rows, tracer_types.Camera))
         frames = len(rollout.joint_position)
         windows = packing.windows(moving, poses, intrinsics, frames, self.width, self.height)
@@ -131,6 +132,7 @@ class MjWarpRenderer:
         part_masks = self._empty((size, len(moving), lights), wp.uint64)
         grid = ((self.width + 1) // 2) * ((self.height + 1) // 2)
         shares = self._empty((size, count, grid, lights), float)
+        smoothed = self._empty((size, count, grid, lights), float)
         balls = self._empty((count, tiles), wp.vec4)
         curve = self._array(packing.tone_curve(look.contrast), float)
         world, still, cameras, layer = stage.world, stage.still, stage.cameras, stage.layer
@@ -153,6 +155,7 @@ class MjWarpRenderer:
                 (n, count, grid),
                 *(world, still, placed, cameras, self.width, layer, tile_masks, part_masks, hits, shares),
             )
+            self._launch(tracer.smooth_shares, (n, count, grid), world, self.width, self.height, hits, shares, smoothed)
             self._launch(
                 tracer.shade_frame,
                 (n, count, pixels),
@@ -164,7 +167,7 @@ class MjWarpRenderer:
                     tile_masks,
                     part_masks,
                     hits,
-                    shares,
+                    smoothed,
                     curve,
                     self._normal,
                     images,
@@ -246,6 +249,8 @@ class MjWarpRenderer:
         layer.label = wp.empty((cameras, pixels), dtype=wp.uint8, device=self.device)
         layer.normal = wp.empty((cameras, pixels), dtype=wp.vec3, device=self.device)
         layer.ambient = wp.empty((cameras, pixels), dtype=wp.vec3, device=self.device)
+        layer.open = wp.empty((cameras, pixels), dtype=float, device=self.device)
+        layer.seen = wp.zeros((cameras, pixels, lights), dtype=float, device=self.device)
         layer.light = wp.zeros((cameras, pixels, lights), dtype=wp.vec3, device=self.device)
         return layer
 

@@ -12,7 +12,7 @@ from scipy.special import ndtri
 from syngrasp import se3
 from syngrasp.rendering import tracer_types
 from syngrasp.rendering.furniture import Block
-from syngrasp.rendering.look import LightLook, MaterialLook
+from syngrasp.rendering.look import LightLook, Look, MaterialLook
 from syngrasp.rendering.shapes import Shape, linear_to_srgb_values
 
 F32 = NDArray[np.float32]
@@ -173,17 +173,19 @@ def blackbody(temperature: float) -> F64:
     return rgb / (rgb @ (0.2126, 0.7152, 0.0722))
 
 
-def exposure_gain(ambient: F32, light: F32, bias: float) -> F32:
+def exposure_gain(ambient: F32, light: F32, look: Look) -> F32:
     """Exposure (C,) of each camera from its still layer: sky's share (C, P, 3) and the lamps' (C, P, L, 3).
 
     Meters as cameras do, log-average towards mid-grey, but only by two thirds, so that dark scenes stay darker;
-    then holds the brightest twentieth below the curve's shoulder. `bias` [EV] comes on top.
+    then keeps white paint (the robot's) below the curve's shoulder. The look's exposure [EV] comes on top.
     """
     luminance = (ambient + light.sum(axis=2)) @ np.array([0.2126, 0.7152, 0.0722], np.float32)
     average = np.exp(np.log(np.maximum(luminance, 1e-3)).mean(axis=1))
-    gain = 0.22 / (average ** (2 / 3) * 0.35 ** (1 / 3))
-    bright = np.quantile(luminance, 0.95, axis=1)
-    return np.minimum(gain, 1.1 / np.maximum(bright, 1e-3)) * 2.0**bias
+    gain = 0.2 / (average ** (2 / 3) * 0.35 ** (1 / 3))
+    height = [1.0 if lamp.kind == "point" else max(-lamp.direction[2], 0.5) for lamp in look.lights]
+    white = 0.8 * look.sky.intensity + sum(k * lamp.intensity for k, lamp in zip(height, look.lights, strict=True))
+    bright = np.maximum(np.quantile(luminance, 0.95, axis=1), 0.75 * white)
+    return np.minimum(gain, 1.0 / np.maximum(bright, 1e-3)) * 2.0**look.exposure
 
 
 def tone_curve(contrast: float) -> F32:

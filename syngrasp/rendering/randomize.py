@@ -117,7 +117,7 @@ def draw_look(scene: Scene, config: RandomizeConfig, cameras: dict[str, CameraCo
         table_material=_material(config.table_families, (0.4, 1.3), table),
         support_material=_material(("wood", "metal", "plain"), (0.3, 1.0), table),
         floor_material=_material(config.floor_families, (0.7, 2.5), room),
-        wall_material=_material(config.wall_families, (0.8, 3.0), room),
+        wall_material=_material(config.wall_families, (0.8, 3.0), room, upright=True),
         pedestal_material=_material(("metal", "plain", "concrete", "wood"), (0.3, 1.0), room),
         robot=_robot(config, rngs["robot"]),
         object_roughness=float(np.exp(rngs["robot"].uniform(-0.35, 0.35))),
@@ -178,7 +178,7 @@ def _room(config: RandomizeConfig, rng: Rng) -> RoomLook:
     )
 
 
-def _material(families: tuple[str, ...], tile: tuple[float, float], rng: Rng) -> MaterialLook:
+def _material(families: tuple[str, ...], tile: tuple[float, float], rng: Rng, upright: bool = False) -> MaterialLook:
     family = str(rng.choice(families))
     glossy = {"marble": 0.6, "metal": 0.9, "tiles": 0.6, "granite": 0.5, "terrazzo": 0.5, "wood": 0.3, "plain": 0.3}
     polished = rng.uniform() < glossy.get(family, 0.0)
@@ -186,7 +186,7 @@ def _material(families: tuple[str, ...], tile: tuple[float, float], rng: Rng) ->
         family=family,
         seed=int(rng.integers(2**31)),
         tile=float(rng.uniform(*tile)),
-        angle=float(rng.choice([0.0, 0.5 * np.pi]) + rng.normal(0.0, 0.03)),
+        angle=float(rng.choice([0.0, 0.5 * np.pi]) + rng.normal(0.0, 0.03)) * (not upright),
         offset=(float(rng.uniform()), float(rng.uniform())),
         roughness=float(rng.uniform(0.18, 0.45) if polished else rng.uniform(0.5, 0.95)),
         metallic=float(rng.uniform(0.7, 1.0)) if family == "metal" else 0.0,

@@ -12,7 +12,6 @@ from numpy.typing import NDArray
 
 from syngrasp.records import VisualMesh
 from syngrasp.robots.base import Robot
-from syngrasp.robots.visual import VisualPart, corner_normals
 
 F32 = NDArray[np.float32]
 F64 = NDArray[np.float64]
@@ -154,13 +153,11 @@ class RobotShapes:
             p = R_body.T @ (data.geom_xpos[geom] - p_body)
             span = slice(model.mesh_vertadr[mesh], model.mesh_vertadr[mesh] + model.mesh_vertnum[mesh])
             rows = slice(model.mesh_faceadr[mesh], model.mesh_faceadr[mesh] + model.mesh_facenum[mesh])
-            # MuJoCo 4.0.0 renumbers a user mesh's normals per face but not the normals themselves: made again here.
-            part = VisualPart(model.mesh_vert[span], model.mesh_face[rows], (0.0, 0.0, 0.0))
-            normal, index = corner_normals(part)
+            normal = model.mesh_normal[model.mesh_normaladr[mesh] + model.mesh_facenormal[rows].ravel()]
             rgba = model.mat_rgba[material] if material >= 0 else model.geom_rgba[geom]
             vertices.append(model.mesh_vert[span] @ R.T + p)
             faces.append(model.mesh_face[rows] + count)
-            normals.append(np.asarray(normal)[np.asarray(index).ravel()] @ R.T)
+            normals.append(normal @ R.T)
             colors.append(np.tile(rgba[:3], (model.mesh_facenum[mesh], 1)))
             count += model.mesh_vertnum[mesh]
             if material >= 0:

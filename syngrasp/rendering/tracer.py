@@ -34,6 +34,7 @@ FIRST_BOX = wp.constant(-10)  # box i is FIRST_BOX − i
 
 UNLIT = wp.constant(-1.0)  # where a lamp's share is not known
 DIM = wp.constant(2.0e-4)  # light below this needs no shadow
+SOFT = wp.constant(0.02)  # lamps of a smaller radius [m] cast hard shadows
 OCCLUSION_REACH = wp.constant(0.3)  # [m] how far something may stand to keep the sky's light away
 
 
@@ -44,8 +45,10 @@ class StillLayer:
     t: wp.array2d(dtype=float)  # depth [m] along the pixel's centre, FAR where nothing is
     label: wp.array2d(dtype=wp.uint8)
     normal: wp.array2d(dtype=wp.vec3)
-    ambient: wp.array2d(dtype=wp.vec3)
-    light: wp.array3d(dtype=wp.vec3)  # per lamp
+    ambient: wp.array2d(dtype=wp.vec3)  # the sky's light; at first as if nothing stood in its way
+    open: wp.array2d(dtype=float)  # share of the sky that is seen
+    light: wp.array3d(dtype=wp.vec3)  # each lamp's light; at first as if nothing stood in its way
+    seen: wp.array3d(dtype=float)  # share of each lamp's light that arrives
 
 
 @wp.func
@@ -196,7 +199,8 @@ def trace_still(
     count = grid * grid
     weight = 1.0 / float(count)
     phase = phase_of(pixel, 17 + c)
-    sum_ambient = wp.vec3(0.0)
+    sky_light = wp.vec3(0.0)
+    free = float(0.0)
     for index in range(count):
         x = px + (float(index % grid) + 0.5) / float(grid)
         y = py + (float(index // grid) + 0.5) / float(grid)
@@ -204,7 +208,8 @@ def trace_still(
         hit = nearest_still(world, still, origin, ray)
         unit = wp.normalize(ray)
         if hit.part == NOTHING:
-            sum_ambient += sky(world, unit) * weight
+            sky_light += sky(world, unit) * weight
+            free += weight
         else:
             s = still_surface(world, still, hit, origin, ray)
             blocked = float(0.0)
@@ -214,16 +219,61 @@ def trace_still(
                     if still_blocks(world, still, s.point, up, OCCLUSION_REACH):
                         blocked += 1.0
                 blocked = blocked / float(wp.max(sky_rays, 1))
-            sum_ambient += ambient(world, s, -unit, 1.0 - 0.85 * blocked) * weight
+            free += (1.0 - 0.85 * blocked) * weight
+            sky_light += ambient(world, s, -unit) * weight
+            r = wp.sqrt((float(index) + 0.5) * weight)
+            angle = phase + 2.39996323 * float(index)
             for l in range(world.lights.shape[0]):
-                r = wp.sqrt((float(index) + 0.5) * weight)
-                angle = phase + 2.39996323 * float(index)
                 light = sample_light(world.lights[l], s.point, r * wp.cos(angle), r * wp.sin(angle))
-                reflected = reflect_light(s, -unit, light.direction)
-                if wp.dot(s.face_normal, light.direction) > 0.0 and wp.max(reflected) * wp.max(light.color) > 0.0:
+                share = wp.cw_mul(reflect_light(s, -unit, light.direction), light.color) * weight
+                if wp.dot(s.face_normal, light.direction) > 0.0 and wp.max(share) > 0.0:
+                    layer.light[c, pixel, l] += share
                     if not still_blocks(world, still, s.point, light.direction, light.distance):
-                        layer.light[c, pixel, l] += wp.cw_mul(reflected, light.color) * weight
-    layer.ambient[c, pixel] = sum_ambient
+                        layer.seen[c, pixel, l] += wp.max(share)
+    layer.ambient[c, pixel] = sky_light
+    layer.open[c, pixel] = free
+    for l in range(world.lights.shape[0]):
+        layer.seen[c, pixel, l] = layer.seen[c, pixel, l] / wp.max(wp.max(layer.light[c, pixel, l]), 1.0e-9)
+
+
+@wp.kernel
+def compose_still(world: World, width: int, height: int, layer: StillLayer):
+    """Takes away the light that does not arrive, evened out over the neighbours on the same surface: the shares were
+    sampled at random. Lamps too small to cast soft shadows keep theirs."""
+    c, pixel = wp.tid()
+    x = pixel % width
+    y = pixel // width
+    normal = layer.normal[c, pixel]
+    t = layer.t[c, pixel]
+    count = float(0.0)
+    free = float(0.0)
+    for j in range(wp.max(y - 2, 0), wp.min(y + 3, height)):
+        for i in range(wp.max(x - 2, 0), wp.min(x + 3, width)):
+            if alike(layer, c, j * width + i, pixel, normal, t):
+                count += 1.0
+                free += layer.open[c, j * width + i]
+    layer.ambient[c, pixel] = layer.ambient[c, pixel] * (free / count)
+    for l in range(world.lights.shape[0]):
+        seen = layer.seen[c, pixel, l]
+        if world.lights[l].radius > SOFT and wp.max(layer.light[c, pixel, l]) > 0.0:
+            total = float(0.0)
+            count = 0.0
+            for j in range(wp.max(y - 2, 0), wp.min(y + 3, height)):
+                for i in range(wp.max(x - 2, 0), wp.min(x + 3, width)):
+                    near = j * width + i
+                    if alike(layer, c, near, pixel, normal, t) and wp.max(layer.light[c, near, l]) > 0.0:
+                        count += 1.0
+                        total += layer.seen[c, near, l]
+            seen = total / count
+        layer.light[c, pixel, l] = layer.light[c, pixel, l] * seen
+
+
+@wp.func
+def alike(layer: StillLayer, c: int, a: int, b: int, normal: wp.vec3, t: float) -> bool:
+    """Whether two pixels of the still layer show the same smooth surface."""
+    if layer.label[c, a] != layer.label[c, b] or wp.abs(layer.t[c, a] - t) > 0.05 * t:
+        return False
+    return wp.dot(layer.normal[c, a], normal) > 0.9
 
 
 @wp.kernel
@@ -301,7 +351,7 @@ def shadow(
     if mask == wp.uint64(0):
         return 1.0
     seen = shadow_ray(world, still, moving, row, mask, light, point, 0.75, phase)
-    if light.radius < 0.004:
+    if light.radius < 0.3 * SOFT:
         return seen
     seen += shadow_ray(world, still, moving, row, mask, light, point, 0.75, phase + 3.14159265)
     if seen < 0.5 or seen > 1.5:
@@ -361,6 +411,39 @@ def shadow_grid(
                 mask = tile_masks[f, c, tile, l]
                 share = shadow(world, still, moving, f, mask, world.lights[l], point, phase)
             shares[f, c, place, l] = share
+
+
+@wp.kernel
+def smooth_shares(
+    world: World,
+    width: int,
+    height: int,
+    hits: wp.array3d(dtype=Hit),
+    shares: wp.array4d(dtype=float),
+    smoothed: wp.array4d(dtype=float),
+):
+    """Evens out the grid's shares of large lamps over the neighbours on the same surface."""
+    f, c, place = wp.tid()
+    columns = (width + 1) // 2
+    rows = (height + 1) // 2
+    x = place % columns
+    y = place // columns
+    own = hits[f, c, 2 * y * width + 2 * x]
+    for l in range(world.lights.shape[0]):
+        share = shares[f, c, place, l]
+        if share >= 0.0 and world.lights[l].radius > SOFT:
+            total = float(0.0)
+            count = float(0.0)
+            for j in range(wp.max(y - 1, 0), wp.min(y + 2, rows)):
+                for i in range(wp.max(x - 1, 0), wp.min(x + 2, columns)):
+                    other = shares[f, c, j * columns + i, l]
+                    if other >= 0.0:
+                        near = hits[f, c, 2 * j * width + 2 * i]
+                        if near.part == own.part and wp.abs(near.t - own.t) < 0.05 * own.t:
+                            total += other
+                            count += 1.0
+            share = total / count
+        smoothed[f, c, place, l] = share
 
 
 @wp.func
@@ -426,7 +509,7 @@ def moving_color(
     """Light that a moving part sends back. Sample −1 is the pixel's centre; 0…3 share the rays to a lamp's disc."""
     s = part_surface(world, world.moving[hit.part], moving[f, hit.part], hit, origin, ray)
     view = -wp.normalize(ray)
-    color = ambient(world, s, view, 1.0)
+    color = ambient(world, s, view)
     for l in range(world.lights.shape[0]):
         light = sample_light(world.lights[l], s.point, 0.0, 0.0)
         if faces(s, light.direction) and wp.max(light.color) > DIM:

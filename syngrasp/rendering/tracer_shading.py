@@ -146,8 +146,8 @@ def sky(world: World, direction: wp.vec3) -> wp.vec3:
 
 
 @wp.func
-def ambient(world: World, s: Surface, view: wp.vec3, open_sky: float) -> wp.vec3:
-    """Light of the sky that a surface sends back; `open_sky` is how much of it the surface sees."""
+def ambient(world: World, s: Surface, view: wp.vec3) -> wp.vec3:
+    """Light of the sky that a surface sends back where it sees all of it."""
     up = 0.5 + 0.5 * s.normal[2]
     irradiance = (world.zenith * 0.6 + world.horizon * 0.4) * up + (world.ground * 0.6 + world.horizon * 0.4) * (
         1.0 - up
@@ -162,7 +162,7 @@ def ambient(world: World, s: Surface, view: wp.vec3, open_sky: float) -> wp.vec3
     mirror = 2.0 * wp.dot(s.normal, view) * s.normal - view
     reflected = sky(world, mirror) * (1.0 - s.roughness) + irradiance * s.roughness
     diffuse = wp.cw_mul(s.base, irradiance) * (1.0 - s.metallic)
-    return (diffuse + wp.cw_mul(reflected, f0 * scale + wp.vec3(bias))) * open_sky
+    return diffuse + wp.cw_mul(reflected, f0 * scale + wp.vec3(bias))
 
 
 @wp.func

@@ -132,19 +132,25 @@ class Panda(Robot):
     def _home(self) -> F64:
         c = math.sqrt(0.5)
         T = np.array([[c, c, 0.0, 0.363], [c, -c, 0.0, 0.0], [0.0, 0.0, -1.0, 0.489], [0.0, 0.0, 0.0, 1.0]])
-        q = self._solve(T, np.zeros(1))
+        q, _ = self._solve(T[None], np.zeros(1))
         q = q[np.all(np.abs(q[:, [0, 2, 4]]) < 1e-9, axis=1)]
         return q[0]
 
-    def _solve(self, T_base_tcp: F64, q7: F64) -> F64:
-        out = np.empty((len(q7) * panda_ik.MAX_PER_Q7, DOF))
-        flange = np.ascontiguousarray(T_base_tcp @ self._T_tcp_flange)
-        return out[: panda_ik.ik_sweep(flange, q7, self.limits.q_lower, self.limits.q_upper, out)]
+    def _solve(self, T_base_tcp: F64, q7: F64) -> tuple[F64, I32]:
+        """IK of poses (G, 4, 4) at given q7 (R,): configurations (K, 7) and the pose (K,) of each."""
+        poses = np.ascontiguousarray(T_base_tcp @ self._T_tcp_flange)
+        rows = len(poses) * len(q7) * panda_ik.MAX_PER_Q7
+        out, index = np.empty((rows, DOF)), np.empty(rows, dtype=np.int32)
+        n = panda_ik.ik_sweep_batch(poses, q7, self.limits.q_lower, self.limits.q_upper, out, index)
+        return out[:n].copy(), index[:n].copy()
 
     def ik(self, T_base_tcp: ArrayLike, redundancy: int = 16) -> F64:
+        return self.ik_batch(np.asarray(T_base_tcp, dtype=np.float64)[None], redundancy)[0]
+
+    def ik_batch(self, T_base_tcp: ArrayLike, redundancy: int = 16) -> tuple[F64, I32]:
         lower, upper = self.limits.q_lower[6], self.limits.q_upper[6]
         q7 = lower + (np.arange(redundancy) + 0.5) / redundancy * (upper - lower)
-        return self._solve(np.asarray(T_base_tcp, dtype=np.float64), q7)
+        return self._solve(np.asarray(T_base_tcp, dtype=np.float64).reshape(-1, 4, 4), q7)
 
     def ik_near(self, T_base_tcp: ArrayLike, q_near: ArrayLike) -> F64 | None:
         path = self.ik_along(np.asarray(T_base_tcp, dtype=np.float64)[None], q_near, panda_ik.MAX_STEP)

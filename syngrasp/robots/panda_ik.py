@@ -16,6 +16,7 @@ from numba import njit
 from numpy.typing import NDArray
 
 F64 = NDArray[np.float64]
+I32 = NDArray[np.int32]
 Vec = tuple[float, float, float]
 
 SHOULDER_Z = 0.333  # d1 [m]
@@ -141,8 +142,9 @@ def ik_at_q7(T_base_link7: F64, q7: float, lower: F64, upper: F64, out: F64, n: 
         if not -1.0 <= cos_beta <= 1.0:
             continue
         sin_beta = math.sqrt(1.0 - cos_beta * cos_beta)
-        n = _solve_elbow(x6, z6, to_shoulder, _mix(cos_beta, m, sin_beta, side), q4, q7, lower, upper, out, n)
-        n = _solve_elbow(x6, z6, to_shoulder, _mix(cos_beta, m, -sin_beta, side), q4, q7, lower, upper, out, n)
+        for _ in range(2):
+            n = _solve_elbow(x6, z6, to_shoulder, _mix(cos_beta, m, sin_beta, side), q4, q7, lower, upper, out, n)
+            sin_beta = -sin_beta
     return n
 
 
@@ -153,6 +155,18 @@ def ik_sweep(T_base_link7: F64, q7: F64, lower: F64, upper: F64, out: F64) -> in
     n = 0
     for k in range(q7.shape[0]):
         n = ik_at_q7(T_base_link7, q7[k], lower, upper, out, n)
+    return n
+
+
+@njit(cache=True, fastmath=False, nogil=True)
+def ik_sweep_batch(T_base_link7: F64, q7: F64, lower: F64, upper: F64, out: F64, index: I32) -> int:
+    """`ik_sweep` of poses (G, 4, 4) into `out` (G · R · MAX_PER_Q7, 7); the pose that each row reaches into `index`."""
+    n = 0
+    for g in range(T_base_link7.shape[0]):
+        first = n
+        for k in range(q7.shape[0]):
+            n = ik_at_q7(T_base_link7[g], q7[k], lower, upper, out, n)
+        index[first:n] = g
     return n
 
 
@@ -187,32 +201,33 @@ def ik_nearest(T_base_link7: F64, q_near: F64, lower: F64, upper: F64, scratch: 
     steps its floor, to 1e-5 rad. Along a smooth path the answers are a smooth path with the least joint motion.
     Returns the largest joint change [rad], ∞ without an answer. `scratch` is (MAX_PER_Q7, 7).
     """
-    x = min(max(q_near[6], lower[6]), upper[6])
-    center, step = x, 0.01
-    best = _nearest_at_q7(T_base_link7, x, q_near, lower, upper, scratch, out, math.inf)
-    h = step
-    while step < 0.7 and step * step < best:  # beyond, q7 alone moves further than the best answer in all
-        for sign in (-1.0, 1.0):
-            q7 = center + sign * step
-            cost = _nearest_at_q7(T_base_link7, q7, q_near, lower, upper, scratch, out, best)
-            if cost < best:
-                best, x, h = cost, q7, 0.5 * step
-        step *= 2.0
+    # Each search calls from one place: the compiler inlines what it calls.
+    center = min(max(q_near[6], lower[6]), upper[6])
+    x, best, h, step, k = center, math.inf, 0.01, 0.0, 0
+    while k == 0 or (step < 0.7 and step * step < best):  # beyond, q7 alone moves further than the best answer in all
+        q7 = center - step if k % 2 else center + step
+        cost = _nearest_at_q7(T_base_link7, q7, q_near, lower, upper, scratch, out, best)
+        if cost < best:
+            best, x, h = cost, q7, max(0.5 * step, 0.01)
+        k += 1
+        step = 0.01 * 2.0 ** ((k - 1) // 2)
     if best == math.inf:
         return math.inf
     while h > 1e-5:
-        left = _nearest_at_q7(T_base_link7, x - h, q_near, lower, upper, scratch, out, best)
-        right = _nearest_at_q7(T_base_link7, x + h, q_near, lower, upper, scratch, out, min(best, left))
-        if left < best or right < best:
-            best, x = (left, x - h) if left <= right else (right, x + h)
-        elif left < math.inf and right < math.inf and left + right > 2.0 * best:
-            q7 = x + 0.5 * h * (left - right) / (left + right - 2.0 * best)
+        at, left, right, moved = x, math.inf, math.inf, False
+        for side in range(3):  # left, right, then the vertex of the parabola
+            q7 = at - h if side == 0 else at + h
+            if side == 2:
+                bend = left + right - 2.0 * best
+                if moved or not 0.0 < bend < math.inf:
+                    break
+                q7 = at + 0.5 * h * (left - right) / bend
             cost = _nearest_at_q7(T_base_link7, q7, q_near, lower, upper, scratch, out, best)
+            left, right = (cost if side == 0 else left), (cost if side == 1 else right)
             if cost < best:
-                best, x = cost, q7
-            h *= 0.1
-        else:
-            h *= 0.5
+                best, x, moved = cost, q7, side < 2
+        if not moved:
+            h *= 0.1 if left < math.inf and right < math.inf else 0.5
     largest = 0.0
     for j in range(7):
         largest = max(largest, abs(out[j] - q_near[j]))

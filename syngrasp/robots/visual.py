@@ -165,7 +165,7 @@ def _write(path: Path, parts: Mapping[str, Sequence[VisualPart]]) -> None:
 def _read(path: Path) -> dict[str, tuple[VisualPart, ...]] | None:
     """A cached result; None when there is none that is whole."""
     try:
-        with np.load(path, allow_pickle=False) as data:
+        with path.open("rb") as file, np.load(file, allow_pickle=False) as data:
             arrays = {name: data[name] for name in data.files}
     except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile):
         return None

@@ -23,7 +23,9 @@ if TYPE_CHECKING:
 
 F64 = NDArray[np.float64]
 HALF_TURN = np.diag([-1.0, -1.0, 1.0, 1.0])  # about the approach: exchanges the fingers
-TRIED_PER_POSE = 6  # arm configurations checked at one pose, the nearest to the start first
+BLOCK = 64  # candidates whose hand is checked at a time
+CHUNK = 8  # free ones that inverse kinematics is asked for at a time
+SPARE = 5  # configurations checked at one grasp beyond those wanted
 
 
 class GraspConfig(BaseModel):
@@ -32,13 +34,13 @@ class GraspConfig(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     kind: Literal["antipodal"] = Field("antipodal", description="two opposing contacts, force closure at friction 0.15")
-    max_grasps: int = Field(24, ge=1, le=1000, description="grasps offered in a scene")
+    max_grasps: int = Field(16, ge=1, le=1000, description="grasps offered in a scene")
     max_goals: int = Field(64, ge=1, le=10_000, description="arm configurations offered in a scene")
     goals_per_grasp: int = Field(3, ge=1, le=100, description="arm configurations offered at one grasp")
     redundancy: int = Field(16, ge=1, le=256, description="values of the redundant joint that the search sweeps")
     clearance: float = Field(0.001, ge=0.0, le=0.05, description="least clearance of the open hand and of the arm [m]")
     opening_margin: float = Field(0.006, ge=0.0, le=0.04, description="of the open fingers to the contacts, sum [m]")
-    min_width: float = Field(0.003, ge=0.0, le=0.05, description="thinnest place that is gripped [m]")
+    min_width: float = Field(0.002, ge=0.0, le=0.05, description="thinnest place that is gripped [m]")
     min_quality: float = Field(0.0, ge=0.0, le=1.0, description="least quality of a grasp")
     max_tilt: float = Field(1.3, ge=0.0, le=3.142, description="largest angle of the approach to straight down [rad]")
     approach_length: float = Field(0.08, ge=0.0, le=0.3, description="the hand is free this far back too [m]")
@@ -55,6 +57,17 @@ class _Candidates(NamedTuple):
     T_base_tcp: F64  # (G, 4, 4)
     width: F64  # (G,) [m]
     quality: F64  # (G,)
+
+
+class _Goals(NamedTuple):
+    """Grasps with at least one arm configuration."""
+
+    T_base_tcp: F64  # (G, 4, 4)
+    width: F64  # (G,) [m]
+    quality: F64  # (G,)
+    q: F64  # (M, dof) [rad]
+    of_grasp: NDArray[np.intp]  # (M,)
+    solved: int  # configurations that reach a pose, free or not
 
 
 class GraspStage:
@@ -90,22 +103,36 @@ class GraspStage:
         self._catalog = None
 
     def _grasps(self, scene: Scene) -> SceneGrasps | Rejected:
+        """Candidates in the order of a ranking, a block at a time, until enough of them have goals."""
         from syngrasp.planning.collision import SceneField
 
         assert self._catalog is not None, "setup() comes first"
         candidates = self._in_scene(scene)
         if isinstance(candidates, Rejected):
             return candidates
-        models = [self._catalog.load(o.uid) for o in scene.objects]
-        field = SceneField.build(scene, models)
-        found = len(candidates.width)
-        candidates = self._free(candidates, field)
-        if not len(candidates.width):
-            return Rejected(self.name, "gripper_collides", f"all {found} grasps")
-        slot = scene.slot
-        stream = rng(self.context.seed, self.name, slot.shard, slot.episode, slot.attempt)
-        order = self._order(candidates, stream)
-        return self._reachable(scene, candidates, order, field)
+        config, slot = self.config, scene.slot
+        field = SceneField.build(scene, [self._catalog.load(o.uid) for o in scene.objects])
+        order = self._order(candidates, rng(self.context.seed, self.name, slot.shard, slot.episode, slot.attempt))
+        found: list[_Goals] = []
+        grasps, goals, free, solved = 0, 0, 0, 0
+        for first in range(0, len(order), BLOCK):
+            block = self._free(candidates, order[first : first + BLOCK], field)
+            free += len(block.width)
+            for start in range(0, len(block.width), CHUNK):
+                chunk = _Candidates(*(values[start : start + CHUNK] for values in block))
+                answer = self._goals(chunk, scene.q_start, field)
+                solved += answer.solved
+                found.append(answer)
+                grasps, goals = grasps + len(answer.width), goals + len(answer.q)
+                if grasps >= config.max_grasps or goals >= config.max_goals:
+                    return self._collect(scene, found)
+        if goals:
+            return self._collect(scene, found)
+        if not free:
+            return Rejected(self.name, "gripper_collides", f"at all of {len(order)} grasps")
+        if not solved:
+            return Rejected(self.name, "unreachable", f"none of {free} free grasps has an arm configuration")
+        return Rejected(self.name, "arm_collides", f"at all of {solved} arm configurations")
 
     def _in_scene(self, scene: Scene) -> _Candidates | Rejected:
         """The target's grasps in base at its scale that fit the gripper and come from an allowed side."""
@@ -118,11 +145,12 @@ class GraspStage:
             return Rejected(self.name, "no_grasp_in_catalog", placed.uid)
         width = placed.scale * grasps.width
         widest = self._robot.gripper.max_width - config.opening_margin
-        fits = (width <= widest) & (width >= config.min_width) & (grasps.quality >= config.min_quality)
-        if not fits.any():
-            return Rejected(
-                self.name, "too_wide", f"{placed.uid}: {width.min():.3f} m at least, gripper {widest:.3f} m"
-            )
+        if width.min() > widest or width.max() < config.min_width:
+            reason = "too_wide" if width.min() > widest else "too_thin"
+            return Rejected(self.name, reason, f"{placed.uid}: {width.min():.3f} to {width.max():.3f} m")
+        fits = (width <= widest) & (width >= config.min_width)
+        if not (fits := fits & (grasps.quality >= config.min_quality)).any():
+            return Rejected(self.name, "low_quality", f"{placed.uid}: none that fits has {config.min_quality:.2f}")
         T_object_tcp = grasps.T_object_tcp[fits]
         T_object_tcp[:, :3, 3] *= placed.scale
         T = se3.matrix_from_pose7(placed.pose) @ T_object_tcp
@@ -131,22 +159,23 @@ class GraspStage:
             return Rejected(self.name, "wrong_side", f"no approach within {config.max_tilt:.2f} rad of straight down")
         return _Candidates(T[down], width[fits][down], grasps.quality[fits][down])
 
-    def _free(self, candidates: _Candidates, field: SceneField) -> _Candidates:
-        """Those at which the open hand is free, each moved back by the first retreat that makes it so, and free before
-        its approach."""
+    def _free(self, candidates: _Candidates, index: NDArray[np.intp], field: SceneField) -> _Candidates:
+        """Those of an index (K,), in its order, at which the open hand is free, each moved back by the first retreat
+        that makes it so, and free before its approach too."""
         config = self.config
-        chosen = candidates.T_base_tcp.copy()
-        done = np.zeros(len(chosen), dtype=bool)
+        chosen = candidates.T_base_tcp[index]
+        blocked = np.arange(len(index))
         for retreat in config.retreats:
-            open_ones = np.flatnonzero(~done)
-            moved = _moved_back(candidates.T_base_tcp[open_ones], retreat)
+            moved = _moved_back(candidates.T_base_tcp[index[blocked]], retreat)
             free = self._hand_clearance(moved, field) >= config.clearance
-            chosen[open_ones[free]] = moved[free]
-            done[open_ones[free]] = True
-        kept = np.flatnonzero(done)
+            chosen[blocked[free]] = moved[free]
+            blocked = blocked[~free]
+            if not len(blocked):
+                break
+        kept = np.delete(np.arange(len(index)), blocked)
         before = self._hand_clearance(_moved_back(chosen[kept], config.approach_length), field)
         kept = kept[before >= config.clearance]
-        return _Candidates(chosen[kept], candidates.width[kept], candidates.quality[kept])
+        return _Candidates(chosen[kept], candidates.width[index[kept]], candidates.quality[index[kept]])
 
     def _hand_clearance(self, T_base_tcp: F64, field: SceneField) -> F64:
         return field.sphere_clearance(se3.transform(T_base_tcp, self._hand), self._hand_radius)
@@ -160,57 +189,47 @@ class GraspStage:
         score = score + config.temperature * stream.gumbel(size=len(score))
         return np.argsort(-score, kind="stable")
 
-    def _reachable(
-        self, scene: Scene, candidates: _Candidates, order: NDArray[np.intp], field: SceneField
-    ) -> SceneGrasps | Rejected:
-        config = self.config
-        goals: list[F64] = []
-        poses: list[F64] = []
-        source: list[int] = []
-        of_goal: list[int] = []
-        solved = 0
-        for index in order:
-            # Both orders of the fingers grip alike; the arm may reach only one.
-            for T in (candidates.T_base_tcp[index], candidates.T_base_tcp[index] @ HALF_TURN):
-                q, any_solution = self._configurations(T, scene.q_start, field)
-                solved += any_solution
-                if not len(q):
-                    continue
-                poses.append(T)
-                source.append(int(index))
-                goals.append(q)
-                of_goal += [len(poses) - 1] * len(q)
-            if len(poses) >= config.max_grasps or len(of_goal) >= config.max_goals:
-                break
-        if not poses:
-            if not solved:
-                return Rejected(self.name, "unreachable", f"none of {len(order)} free grasps has an arm configuration")
-            return Rejected(self.name, "arm_collides", f"at all of {solved} reachable poses")
-        return SceneGrasps(
-            scene=scene,
-            T_base_tcp=np.stack(poses),
-            width=candidates.width[source],
-            quality=candidates.quality[source],
-            q_goal=np.concatenate(goals)[: config.max_goals],
-            grasp_of_goal=np.array(of_goal[: config.max_goals], dtype=np.int32),
-        )
+    def _goals(self, candidates: _Candidates, q_start: F64, field: SceneField) -> _Goals:
+        """Free arm configurations at candidates, at most `goals_per_grasp` each, the nearest to the start.
 
-    def _configurations(self, T_base_tcp: F64, q_start: F64, field: SceneField) -> tuple[F64, bool]:
-        """Free configurations (≤ goals_per_grasp, dof) at a pose, nearest to the start first; whether any reaches it.
-
-        The distance is the joint travel plus what presses towards the ends of the joints' ranges.
+        The distance is the joint travel plus what presses towards the ends of the joints' ranges. Both orders of the
+        fingers grip alike: an order that has a configuration is a grasp of its own.
         """
         assert self._robot is not None
         robot, config = self._robot, self.config
-        q = robot.ik(T_base_tcp, config.redundancy)
-        if not len(q):
-            return q, False
+        T = np.stack([candidates.T_base_tcp, candidates.T_base_tcp @ HALF_TURN], axis=1).reshape(-1, 4, 4)
+        q, pose = robot.ik_batch(T, config.redundancy)
         lower, upper = robot.limits.q_lower, robot.limits.q_upper
         off_center = (2.0 * q - lower - upper) / (upper - lower)
-        cost = np.linalg.norm(q - q_start, axis=1) + np.sum(off_center**8, axis=1)
-        q = q[np.argsort(cost, kind="stable")[:TRIED_PER_POSE]]
-        clearance = field.configuration_clearance(robot, q, np.full(len(q), robot.gripper.max_width))
-        return q[clearance >= config.clearance][: config.goals_per_grasp], True
+        cost = np.sqrt(((q - q_start) ** 2).sum(axis=1)) + (off_center**8).sum(axis=1)
+        near = _first_of_each(pose // 2, cost, config.goals_per_grasp + SPARE)
+        clearance = field.configuration_clearance(robot, q[near], robot.gripper.max_width)
+        free = near[clearance >= config.clearance]
+        kept = free[_first_of_each(pose[free] // 2, cost[free], config.goals_per_grasp)]
+        used, of_pose = np.unique(pose[kept], return_inverse=True)
+        return _Goals(
+            T[used], candidates.width[used // 2], candidates.quality[used // 2], q[kept], of_pose.reshape(-1), len(q)
+        )
+
+    def _collect(self, scene: Scene, found: Sequence[_Goals]) -> SceneGrasps:
+        shift = np.cumsum([0, *(len(goals.width) for goals in found)])
+        of_grasp = np.concatenate([goals.of_grasp + n for goals, n in zip(found, shift, strict=False)])
+        return SceneGrasps(
+            scene=scene,
+            T_base_tcp=np.concatenate([goals.T_base_tcp for goals in found]),
+            width=np.concatenate([goals.width for goals in found]),
+            quality=np.concatenate([goals.quality for goals in found]),
+            q_goal=np.concatenate([goals.q for goals in found])[: self.config.max_goals],
+            grasp_of_goal=of_grasp[: self.config.max_goals].astype(np.int32),
+        )
+
+
+def _first_of_each(group: NDArray[np.integer], cost: F64, count: int) -> NDArray[np.intp]:
+    """Indices of the `count` cheapest of each group, group by group, cheapest first."""
+    order = np.lexsort((cost, group))
+    ordered = group[order]
+    rank = np.arange(len(order)) - np.searchsorted(ordered, ordered)
+    return order[rank < count]
 
 
 def _moved_back(T: F64, distance: float) -> F64:

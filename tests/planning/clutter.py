@@ -25,6 +25,7 @@ from syngrasp.robots.base import Robot
 
 F64 = NDArray[np.float64]
 TABLE_HEIGHT = 0.05
+LOOSE = 6  # of the models are strewn about; the last is a wall
 
 
 def robot() -> Robot:
@@ -42,13 +43,14 @@ def models() -> tuple[ObjectModel, ...]:
         _model("mug", [_prism(0.036, 0.09), _box((0.03, 0.012, 0.06)) + np.array([0.05, 0.0, 0.0])]),
         _model("carton", [_box((0.07, 0.09, 0.18))]),
         _model("bottle", [_prism(0.03, 0.14), _prism(0.014, 0.22) + np.array([0.0, 0.0, 0.04])]),
+        _model("wall", [_box((0.30, 0.03, 0.30))]),
     )
 
 
 def scene_grasps(rng: np.random.Generator, objects: int = 6, slot: Slot | None = None) -> SceneGrasps:
     """A random scene, its target's grasps from above and from the sides, and the free configurations at them."""
     arm, library = robot(), models()
-    chosen = [int(rng.integers(3))] + [int(rng.integers(len(library))) for _ in range(objects - 1)]
+    chosen = [int(rng.integers(3)), *(int(rng.integers(LOOSE)) for _ in range(objects - 1))]
     placed, radii = [], []
     for index in chosen:
         corners = np.concatenate(library[index].hulls)
@@ -84,6 +86,12 @@ def models_of(scene: Scene) -> list[ObjectModel]:
     """The models of a scene's objects."""
     known = {m.entry.uid: m for m in models()}
     return [known[o.uid] for o in scene.objects]
+
+
+def upright(uid: str, spot: tuple[float, float], height: float = TABLE_HEIGHT) -> PlacedObject:
+    """An object that stands at a spot on a table of some height."""
+    lowest = min(float(h[:, 2].min()) for m in models() if m.entry.uid == uid for h in m.hulls)
+    return PlacedObject(uid, 1.0, 0.2, 1.0, np.array([*spot, height - lowest, 1.0, 0.0, 0.0, 0.0]))
 
 
 def _start(rng: np.random.Generator, arm: Robot) -> F64:

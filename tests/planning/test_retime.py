@@ -114,7 +114,7 @@ def test_retimed_motion_never_hesitates(seed: int):
 
 
 def test_a_motion_is_not_slower_than_its_limits_ask_for():
-    """Rounding the speed profile and whole control periods cost less than 0.7 s on top of TOPP-RA's time."""
+    """Rounding the speed profile and whole control periods cost less than half a second and 30 % of TOPP-RA's time."""
     for seed in range(6):
         spline, pace = _spline(seed), _pace(tcp_speed=10.0)
         motion = retime.retime(robot_arrays(clutter.robot()), spline, pace)
@@ -122,4 +122,4 @@ def test_a_motion_is_not_slower_than_its_limits_ask_for():
         derivatives = smoothing.evaluate(spline, s)
         cap = (pace.velocity / np.maximum(np.abs(derivatives[1]), 1e-9)).min(1) ** 2
         fastest = retime.duration(s, retime.speed_profile(s, derivatives, pace.acceleration, cap))
-        assert fastest <= (len(motion.q) - 1) * pace.dt <= fastest * 1.05 + 0.7
+        assert fastest <= (len(motion.q) - 1) * pace.dt <= fastest * 1.3 + 0.5

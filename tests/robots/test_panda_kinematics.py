@@ -85,7 +85,8 @@ def test_every_ik_answer_reaches_the_pose_within_limits(robot):
     T = robot.fk(q)
     answers, index = robot.ik_batch(T, 48)
     assert len(answers) > 10 * len(q)
-    assert np.all(answers >= robot.limits.q_lower) and np.all(answers <= robot.limits.q_upper)
+    assert np.all(answers >= robot.limits.q_lower)
+    assert np.all(answers <= robot.limits.q_upper)
     assert np.abs(robot.fk(answers) - T[index]).max() < 1e-9
     assert np.all(np.diff(index) >= 0)
     for i in (0, 17, 399):
@@ -103,7 +104,8 @@ def test_ik_answers_nothing_out_of_reach(robot):
 def test_ik_near_returns_to_where_it_is(robot):
     for q in random_configurations(robot, 200, seed=2, margin=0.05):
         near = robot.ik_near(robot.fk(q), q)
-        assert near is not None and np.abs(near - q).max() < 1e-4
+        assert near is not None
+        assert np.abs(near - q).max() < 1e-4
 
 
 def test_ik_near_takes_the_least_joint_motion(robot):

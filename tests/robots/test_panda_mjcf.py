@@ -64,7 +64,7 @@ def test_stands_still_against_gravity_without_servos(robot):
 
 def test_servos_follow_a_smooth_motion(robot):
     """A 2 s minimum-jerk motion of every joint, commanded with the velocity lead of `Servo`."""
-    model, data, names = build(robot)
+    model, data, _names = build(robot)
     start = robot.q_home
     goal = start + np.array([0.8, 0.5, -0.6, 0.5, 0.6, 0.8, -0.8])
     lead = -model.actuator_biasprm[:7, 2] / model.actuator_gainprm[:7, 0]
@@ -109,7 +109,7 @@ def test_gripper_closes_at_its_speed_and_pushes_with_its_force(robot):
     assert np.allclose(speed, robot.gripper.speed, rtol=0.05)
     assert widths[-1] == pytest.approx(0.03, abs=1e-3)
     force = np.zeros(6)
-    pressing = {name: 0.0 for name in names.finger_bodies}
+    pressing = dict.fromkeys(names.finger_bodies, 0.0)
     for c in range(data.ncon):
         mujoco.mj_contactForce(model, data, c, force)
         for geom in data.contact[c].geom:
@@ -132,7 +132,8 @@ def test_visual_geoms_are_coloured_meshes_that_touch_nothing(robot):
     model, _, _ = build(robot, visual=True, collision=False, servos=False)
     assert 25_000 < sum(model.mesh_facenum[model.geom_dataid]) < 36_000
     assert set(model.geom_group) == {2}
-    assert not model.geom_contype.any() and not model.geom_conaffinity.any()
+    assert not model.geom_contype.any()
+    assert not model.geom_conaffinity.any()
     assert np.all(model.geom_matid >= 0)
     assert len(np.unique(model.mat_rgba, axis=0)) >= 5
     assert np.allclose(np.linalg.norm(model.mesh_normal, axis=1), 1.0, atol=1e-5)

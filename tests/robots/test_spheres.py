@@ -74,7 +74,9 @@ def test_finger_spheres_follow_the_pads(extension, side):
 
 def test_spheres_are_ordered_and_move_with_the_robot(robot):
     s = robot.spheres
-    assert np.all(np.diff(s.link) >= 0) and s.link.min() == -1 and s.link.max() == 6
+    assert np.all(np.diff(s.link) >= 0)
+    assert s.link.min() == -1
+    assert s.link.max() == 6
     rng = np.random.default_rng(0)
     q = rng.uniform(robot.limits.q_lower, robot.limits.q_upper, size=(20, 7))
     width = rng.uniform(0.0, robot.gripper.max_width, 20)

@@ -1,0 +1,128 @@
+"""What is drawn at random stays in its range, is recorded whole, and repeats."""
+
+from __future__ import annotations
+
+import json
+
+import numpy as np
+import pytest
+from pydantic import ValidationError
+
+from syngrasp import se3
+from syngrasp.errors import UnknownName
+from syngrasp.rendering.annotate import boxes_from_masks
+from syngrasp.rendering.cameras import displace, look_at, project
+from syngrasp.rendering.look import Look
+from syngrasp.rendering.packing import blackbody
+from syngrasp.rendering.randomize import PAPER_CAMERAS, RandomizeConfig, draw_look
+from syngrasp.rendering.shapes import SRGB_TO_LINEAR, mip_chain
+from syngrasp.rendering.textures import FAMILIES, make_texture
+from syngrasp.seeding import named_rng
+from tests.rendering import scenes
+
+
+def draw(seed: int, config: RandomizeConfig | None = None) -> Look:
+    scene = scenes.scene(scenes.household()[:1])
+    return draw_look(scene, config or RandomizeConfig(), PAPER_CAMERAS, named_rng(seed, "test"))
+
+
+def test_a_look_survives_json() -> None:
+    look = draw(0)
+    assert Look.from_json(json.loads(json.dumps(look.to_json()))) == look
+
+
+def test_equal_streams_draw_equal_looks_and_others_differ() -> None:
+    looks = [json.dumps(draw(seed).to_json()) for seed in range(50)]
+    assert looks == [json.dumps(draw(seed).to_json()) for seed in range(50)]
+    assert len(set(looks)) == len(looks)
+
+
+def test_draws_stay_in_range_and_fill_it() -> None:
+    config = RandomizeConfig()
+    looks = [draw(seed, config) for seed in range(200)]
+    assert {len(look.lights) for look in looks} == {1, 2, 3, 4}
+    assert {light.kind for look in looks for light in look.lights} == set(config.light_kinds)
+    assert {look.table_material.family for look in looks} == set(config.table_families)
+    temperatures = np.array([light.temperature for look in looks for light in look.lights])
+    assert temperatures.min() >= config.light_temperature[0]
+    assert temperatures.max() <= config.light_temperature[1]
+    assert np.ptp(temperatures) > 0.9 * (config.light_temperature[1] - config.light_temperature[0])
+    for name, camera in PAPER_CAMERAS.items():
+        nominal = look_at(camera.position, camera.target)
+        poses = [next(c for c in look.cameras if c.name == name).T_base_camera() for look in looks]
+        shifts = [np.linalg.norm(T[:3, 3] - nominal[:3, 3]) for T in poses]
+        turns = [np.abs(se3.rpy_from_matrix(nominal[:3, :3].T @ T[:3, :3])).max() for T in poses]
+        assert 0.13 < max(shifts) <= 0.15 + 1e-9
+        assert np.deg2rad(4.8) < max(turns) <= np.deg2rad(5.0) + 1e-9
+
+
+def test_ranges_the_wrong_way_round_are_refused() -> None:
+    with pytest.raises(ValidationError, match="exposure: lower bound 1\\.0 above upper bound 0\\.0"):
+        RandomizeConfig(exposure=(1.0, 0.0))
+
+
+def test_a_camera_sees_its_target_in_the_middle_and_up_above() -> None:
+    look = draw(1, RandomizeConfig(camera_radius=0.0, camera_angle=0.0))
+    for camera, nominal in zip(look.cameras, PAPER_CAMERAS.values(), strict=True):
+        T, K = camera.T_base_camera(), camera.intrinsics(256, 256)
+        target = np.array(nominal.target)
+        pixels, depth = project([target, target + (0, 0, 0.01)], T, K)
+        np.testing.assert_allclose(pixels[0], [128, 128], atol=1e-9)
+        np.testing.assert_allclose(depth[0], np.linalg.norm(target - nominal.position))
+        assert pixels[1, 1] < 128
+
+
+def test_displaced_cameras_fill_the_ball_evenly() -> None:
+    rng, start = named_rng(0, "ball"), np.eye(4)
+    shifts = np.array([displace(start, 1.0, 0.0, rng)[:3, 3] for _ in range(3000)])
+    np.testing.assert_allclose(shifts.mean(axis=0), 0.0, atol=0.03)
+    np.testing.assert_allclose((np.linalg.norm(shifts, axis=1) ** 3).mean(), 0.5, atol=0.03)
+
+
+@pytest.mark.parametrize("family", sorted(FAMILIES))
+def test_textures_repeat_by_seed_and_tile_seamlessly(family: str) -> None:
+    one, other = make_texture(family, 5, 128), make_texture(family, 6, 128)
+    assert one.shape == (128, 128, 3)
+    np.testing.assert_array_equal(one, make_texture(family, 5, 128))
+    assert (one != other).any()
+    for axis in (0, 1):
+        steps = np.abs(np.diff(one.astype(float), axis=axis)).mean(axis=(1 - axis, 2))
+        seam = np.abs(np.take(one, 0, axis).astype(float) - np.take(one, -1, axis)).mean()
+        assert seam <= 1.5 * steps.max() + 2.0
+
+
+def test_an_unknown_family_is_named() -> None:
+    with pytest.raises(UnknownName, match="did you mean 'marble'"):
+        make_texture("marbel", 0)
+
+
+def test_mip_levels_keep_the_mean_light() -> None:
+    texture = named_rng(0, "mip").integers(0, 256, (64, 32, 3), dtype=np.uint8)
+    chain = mip_chain(texture)
+    assert [level.shape[:2] for level in chain] == [(64, 32), (32, 16), (16, 8), (8, 4), (4, 2), (2, 1), (1, 1)]
+    for level in chain:
+        np.testing.assert_allclose(
+            SRGB_TO_LINEAR[level].mean(axis=(0, 1)), SRGB_TO_LINEAR[texture].mean(axis=(0, 1)), atol=0.01
+        )
+
+
+def test_lamps_turn_from_red_to_blue_at_equal_luminance() -> None:
+    colors = np.array([blackbody(t) for t in (2000, 2700, 4000, 6500, 9000)])
+    np.testing.assert_allclose(colors @ [0.2126, 0.7152, 0.0722], 1.0)
+    assert (np.diff(colors[:, 0]) < 0).all()
+    assert (np.diff(colors[:, 2]) > 0).all()
+    np.testing.assert_allclose(blackbody(6500), 1.0, atol=0.05)
+
+
+def test_boxes_are_the_extent_of_the_masks() -> None:
+    rng = named_rng(0, "masks")
+    masks = np.where(rng.uniform(size=(3, 2, 20, 30)) < 0.01, rng.integers(0, 8, (3, 2, 20, 30)), 0).astype(np.uint8)
+    boxes, pixels = boxes_from_masks(masks, 4)
+    for index in np.ndindex(3, 2):
+        for i in range(4):
+            y, x = np.nonzero(masks[index] == 3 + i)
+            assert pixels[index][i] == len(x)
+            if len(x):
+                np.testing.assert_array_equal(boxes[index][i], [x.min(), y.min(), x.max() + 1, y.max() + 1])
+            else:
+                assert np.isnan(boxes[index][i]).all()

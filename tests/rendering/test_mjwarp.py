@@ -1,0 +1,200 @@
+"""The ray tracer against geometry: boxes, depth, masks, light; and against itself: batches, repetition, stillness."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import mujoco
+import numpy as np
+import pytest
+
+from syngrasp import se3
+from syngrasp.errors import SyngraspError, UnknownName
+from syngrasp.rendering.annotate import BACKGROUND, FIRST_OBJECT, ROBOT, TABLE, boxes_from_masks
+from syngrasp.rendering.cameras import project_box
+from syngrasp.rendering.look import Look
+from syngrasp.rendering.mjwarp import MjWarpRenderer, TraceOptions
+from syngrasp.robots.base import Robot
+from tests.rendering import scenes
+from tests.rendering.conftest import SIZE, Shot
+
+
+def world_vertices(shot: Shot, frame: int, i: int) -> np.ndarray:
+    T = se3.matrix_from_pose7(shot.rollout.object_pose[frame, i])
+    return se3.transform(T, shot.rollout.scene.objects[i].scale * shot.models[i].visual.vertices)
+
+
+def pixel_rays(look: Look, camera: int) -> tuple[np.ndarray, np.ndarray]:
+    """Origin (3,) and directions (H, W, 3) of length 1 along the optical axis, through pixel centres, in base."""
+    K, T = look.cameras[camera].intrinsics(SIZE, SIZE), look.cameras[camera].T_base_camera()
+    v, u = np.mgrid[:SIZE, :SIZE] + 0.5
+    local = np.stack([(u - K[0, 2]) / K[0, 0], (v - K[1, 2]) / K[1, 1], np.ones_like(u)], -1)
+    return T[:3, 3], local @ T[:3, :3].T
+
+
+@pytest.mark.parametrize("frame", [0, -1])
+def test_box_is_the_projected_meshs(shot: Shot, frame: int) -> None:
+    boxes, visible = boxes_from_masks(shot.pictures.masks, len(shot.models))
+    alone = 0
+    for c, camera in enumerate(shot.look.cameras):
+        for i in range(len(shot.models)):
+            K = camera.intrinsics(SIZE, SIZE)
+            expected = project_box(world_vertices(shot, frame, i), camera.T_base_camera(), K, (SIZE, SIZE))
+            others = [
+                project_box(world_vertices(shot, frame, j), camera.T_base_camera(), K, (SIZE, SIZE))
+                for j in range(len(shot.models))
+                if j != i
+            ]
+            apart = all(
+                o[0] > expected[2] + 1 or o[2] < expected[0] - 1 or o[1] > expected[3] + 1 or o[3] < expected[1] - 1
+                for o in others
+            )
+            if apart and visible[frame, c, i]:
+                alone += 1
+                np.testing.assert_allclose(boxes[frame, c, i], expected, atol=1.0)
+    assert alone >= 4
+
+
+def test_depth_of_the_table_is_the_planes(shot: Shot) -> None:
+    for c in range(2):
+        origin, rays = pixel_rays(shot.look, c)
+        with np.errstate(divide="ignore"):
+            plane = (shot.rollout.scene.table_height - origin[2]) / rays[..., 2]
+        point = origin + rays * plane[..., None]
+        (x, y), (w, d) = shot.rollout.scene.table_center, shot.rollout.scene.table_size
+        top = (np.abs(point[..., 0] - x) < 0.5 * w - 0.01) & (np.abs(point[..., 1] - y) < 0.5 * d - 0.01) & (plane > 0)
+        seen = top & (shot.pictures.masks[0, c] == TABLE)
+        assert seen.sum() > 1000
+        assert np.abs(shot.pictures.depth[0, c][seen] - 1000.0 * plane[seen]).max() <= 0.6
+
+
+def test_masks_and_depth_are_mujocos_ray_caster(robot: Robot, shot: Shot) -> None:
+    spec = mujoco.MjSpec()
+    names = robot.add_to(spec, visual=True, collision=False, servos=False)
+    for i, model in enumerate(shot.models):
+        spec.add_mesh(name=f"m{i}", uservert=model.visual.vertices.ravel(), userface=model.visual.faces.ravel())
+        pose = shot.rollout.object_pose[-1, i].astype(float)
+        body = spec.worldbody.add_body(name=f"object{i}", pos=pose[:3], quat=pose[3:])
+        body.add_geom(name=f"object{i}", type=mujoco.mjtGeom.mjGEOM_MESH, meshname=f"m{i}")
+    compiled = spec.compile()
+    data = mujoco.MjData(compiled)
+    for name, q in zip(names.joints, shot.rollout.joint_position[-1], strict=True):
+        data.qpos[compiled.joint(name).qposadr[0]] = q
+    for name in names.finger_joints:
+        data.qpos[compiled.joint(name).qposadr[0]] = 0.5 * shot.rollout.gripper_width[-1]
+    mujoco.mj_forward(compiled, data)
+    label = np.array(
+        [ROBOT if n.startswith("robot/") else FIRST_OBJECT + int(n[6:]) for n in (compiled.geom(g).name for g in range(compiled.ngeom))]
+    )  # fmt: skip
+    agree, total = 0, 0
+    for c in range(2):
+        origin, rays = pixel_rays(shot.look, c)
+        rays = rays[::3, ::3].reshape(-1, 3)
+        geom, distance = np.full(len(rays), -1, np.int32), np.empty(len(rays))
+        mujoco.mj_multiRay(compiled, data, origin, rays.ravel(), None, True, -1, geom, distance, None, len(rays), 1e9)
+        mask = shot.pictures.masks[-1, c, ::3, ::3].ravel()
+        depth = shot.pictures.depth[-1, c, ::3, ::3].ravel()
+        expected = np.where(geom >= 0, label[geom], BACKGROUND)
+        mine = np.where(mask == TABLE, BACKGROUND, mask)
+        either = (expected > 0) | (mine > 0)
+        agree, total = agree + (either & (expected == mine)).sum(), total + either.sum()
+        both = either & (expected == mine) & (geom >= 0)
+        assert np.abs(depth[both] - 1000.0 * distance[both]).max() <= 1.0
+    assert total > 200
+    assert agree / total > 0.98
+
+
+def test_pixels_repeat_and_do_not_depend_on_the_batch(robot: Robot, shot: Shot) -> None:
+    for batch in (1, 5):
+        again = MjWarpRenderer(robot, SIZE, SIZE, TraceOptions(batch=batch)).render(
+            shot.rollout, shot.models, shot.look
+        )
+        assert again is not None
+        np.testing.assert_array_equal(again.images, shot.pictures.images)
+        np.testing.assert_array_equal(again.masks, shot.pictures.masks)
+        np.testing.assert_array_equal(again.depth, shot.pictures.depth)
+
+
+def test_what_stands_still_looks_as_if_it_moved(renderer: MjWarpRenderer, shot: Shot) -> None:
+    """The still layer against tracing everything in every frame: objects that jump away after frame 0 are traced."""
+    jumping = np.repeat(shot.rollout.object_pose[:1], 2, axis=0)
+    jumping[1, :, 2] += 0.5
+    fields = ("joint_position", "joint_velocity", "gripper_width", "ee_pose", "action", "goal_pose", "phase")
+    short = {name: getattr(shot.rollout, name)[:2] for name in fields}
+    look = replace(shot.look, sensor_noise=0.0)
+    still = renderer.render(
+        replace(shot.rollout, **short, object_pose=np.repeat(jumping[:1], 2, axis=0)), shot.models, look
+    )
+    traced = renderer.render(replace(shot.rollout, **short, object_pose=jumping), shot.models, look)
+    assert still is not None
+    assert traced is not None
+    np.testing.assert_array_equal(traced.masks[0], still.masks[0])
+    assert np.abs(traced.depth[0].astype(int) - still.depth[0].astype(int)).max() <= 1
+    difference = np.abs(traced.images[0].astype(float) - still.images[0])
+    assert difference.mean() < 4.0  # the sky's shade under objects is cast by still ones only
+
+
+def test_textures_are_upright(shot: Shot) -> None:
+    """Object 3's texture is red above and blue below."""
+    mask = shot.pictures.masks[0, 1] == FIRST_OBJECT + 3
+    rows = np.flatnonzero(mask.any(axis=1))
+    image = shot.pictures.images[0, 1].astype(int)
+    third = len(rows) // 3
+    upper, lower = np.zeros_like(mask), np.zeros_like(mask)
+    upper[rows[:third]], lower[rows[-third:]] = True, True
+    assert (image[..., 0] - image[..., 2])[mask & upper].mean() > 30
+    assert (image[..., 2] - image[..., 0])[mask & lower].mean() > 30
+
+
+def test_scale_scales(renderer: MjWarpRenderer, shot: Shot) -> None:
+    scene = shot.rollout.scene
+    grown = tuple(replace(placed, scale=1.3) for placed in scene.objects)
+    bigger = replace(shot, rollout=replace(shot.rollout, scene=replace(scene, objects=grown)))
+    pictures = renderer.render(bigger.rollout, shot.models, shot.look)
+    assert pictures is not None
+    boxes, _ = boxes_from_masks(pictures.masks, len(shot.models))
+    camera = shot.look.cameras[1]
+    K = camera.intrinsics(SIZE, SIZE)
+    # the card stands nearest to the side camera; the table swallows its lower edge
+    expected = project_box(world_vertices(bigger, 0, 3), camera.T_base_camera(), K, (SIZE, SIZE))
+    np.testing.assert_allclose(boxes[0, 1, 3][:3], expected[:3], atol=1.0)
+
+
+def test_a_lamp_casts_the_shadow_that_geometry_says(robot: Robot, look: Look) -> None:
+    """A ball hangs under a small lamp, once still and once moving; its shadow lies on the line through both."""
+    models = scenes.household()[2:3]
+    scene = scenes.scene(models)
+    lamp = replace(look.lights[0], kind="point", position=(0.35, 0.15, 1.2), radius=0.01, intensity=1.0)
+    look = replace(look, lights=(lamp,), sky=replace(look.sky, intensity=0.1), sensor_noise=0.0)
+    ball = np.array([0.45, 0.1, 0.25])
+    q = robot.q_home.copy()
+    q[1] -= 0.8
+    rollout = scenes.rollout(scene, q, q + 0.01, 2)
+    on_table = np.array(lamp.position) + (ball - lamp.position) * 1.2 / (1.2 - ball[2])
+    camera = look.cameras[1]
+    pixel = camera.intrinsics(SIZE, SIZE) @ se3.transform(se3.invert(camera.T_base_camera()), on_table[None])[0]
+    column, row = (pixel[:2] / pixel[2]).astype(int)
+    for move in (0.0, 0.4):
+        poses = np.tile(scenes.unit_pose(tuple(ball)), (2, 1, 1)).astype(np.float32)
+        poses[1, 0, 2] += move
+        pictures = MjWarpRenderer(robot, SIZE, SIZE).render(replace(rollout, object_pose=poses), models, look)
+        assert pictures is not None
+        image = pictures.images[0, 1].astype(float).mean(axis=-1)
+        around = np.r_[image[row, column - 14 : column - 10], image[row, column + 10 : column + 14]]
+        assert image[row - 1 : row + 2, column - 1 : column + 2].mean() < 0.8 * around.mean()
+
+
+def test_refusal_comes_before_shading(renderer: MjWarpRenderer, shot: Shot) -> None:
+    seen = []
+    assert renderer.render(shot.rollout, shot.models, shot.look, accept=lambda masks: bool(seen.append(masks))) is None
+    np.testing.assert_array_equal(seen[0], shot.pictures.masks[0])
+
+
+def test_unknown_and_missing_devices_are_named(robot: Robot) -> None:
+    with pytest.raises(UnknownName, match="cpu, cuda"):
+        MjWarpRenderer(robot, 16, 16, device="tpu")
+    import warp as wp
+
+    if not wp.is_cuda_available():
+        with pytest.raises(SyngraspError, match="no CUDA device"):
+            MjWarpRenderer(robot, 16, 16, device="cuda")

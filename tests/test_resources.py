@@ -1,0 +1,43 @@
+"""Data files are found in a checkout and in an installed package alike."""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+import syngrasp
+from syngrasp.resources import ResourceMissing, cache_folder, resource
+
+
+def test_found_in_the_checkout():
+    assert resource("assets/robots/panda_spheres.yaml").is_file()
+    assert resource("pipelines").is_dir()
+
+
+def test_missing_is_named():
+    with pytest.raises(ResourceMissing, match="assets/nothing/here"):
+        resource("assets/nothing/here")
+
+
+def test_found_inside_an_installed_package(tmp_path):
+    package = tmp_path / "syngrasp"
+    package.mkdir()
+    for name in ("__init__.py", "errors.py", "resources.py"):
+        shutil.copy(Path(syngrasp.__file__).parent / name, package / name)
+    (package / "assets").mkdir()
+    (package / "assets" / "x.yaml").write_text("a: 1")
+    code = "from syngrasp.resources import resource; print(resource('assets/x.yaml'))"
+    out = subprocess.run([sys.executable, "-c", code], cwd=tmp_path, capture_output=True, text=True, check=True)
+    assert Path(out.stdout.strip()).samefile(package / "assets" / "x.yaml")
+
+
+def test_cache_folder_follows_the_environment(tmp_path, monkeypatch):
+    monkeypatch.setenv("SYNGRASP_CACHE", str(tmp_path))
+    assert cache_folder() == tmp_path
+    monkeypatch.delenv("SYNGRASP_CACHE")
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    assert cache_folder() == tmp_path / "syngrasp"
