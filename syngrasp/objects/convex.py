@@ -9,14 +9,16 @@ import numpy as np
 from syngrasp.records import F64
 
 MAX_HULL_VERTICES = 40  # keeps MuJoCo's compilation and collision cheap
+TOLERANCE = 0.006  # of a thinned hull, as a share of its size
 SIDES = 14  # of the prism that stands for a round piece
 
 
 def thin(points: F64, limit: int = MAX_HULL_VERTICES) -> F64:
-    """At most `limit` vertices (H, 3) of the convex hull of points (N, 3) that keep its shape best.
+    """Few vertices (H ≤ limit, 3) whose hull is close to the convex hull of points (N, 3).
 
-    Support points: farthest-first over the hull's vertices from the extreme ones along the axes, then the hull is
-    grown about its centroid to the volume it had, so that round shapes lose no size.
+    From the extreme points along 13 axes on, the vertex that lies farthest outside the hull of those kept joins them,
+    until all lie within TOLERANCE of the size. The result is grown about its middle, by 3 % at most, to the volume
+    of the whole hull, so that round shapes lose no size.
     """
     from scipy.spatial import ConvexHull, QhullError
 
@@ -26,31 +28,29 @@ def thin(points: F64, limit: int = MAX_HULL_VERTICES) -> F64:
     except (QhullError, ValueError):
         return points[:limit]
     corners = points[hull.vertices]
-    if len(corners) <= limit:
+    if len(corners) <= 8:
         return corners
-    directions = _directions(limit)
-    size = np.maximum(np.ptp(corners, axis=0), 1e-9)
-    chosen = np.unique(np.argmax((corners / size) @ directions.T, axis=0))
-    keep = list(chosen[:limit])
-    distance = np.linalg.norm((corners[:, None] - corners[None, keep]) / size, axis=-1).min(axis=1)
-    while len(keep) < limit:
-        farthest = int(np.argmax(distance))
-        keep.append(farthest)
-        distance = np.minimum(distance, np.linalg.norm((corners - corners[farthest]) / size, axis=-1))
-    kept = corners[sorted(keep)]
-    thinned = ConvexHull(kept)
-    grow = min((hull.volume / thinned.volume) ** (1.0 / 3.0), 1.03)
-    middle = (kept.max(axis=0) + kept.min(axis=0)) / 2.0
-    return middle + (kept - middle) * grow
+    size = float(np.ptp(corners, axis=0).max())
+    reach = np.ptp(corners, axis=0)
+    kept = np.unique(np.argmax((corners / np.maximum(reach, 1e-3 * size)) @ _AXES.T, axis=0)).tolist()
+    try:
+        rough = ConvexHull(corners[kept], incremental=True)
+        while len(kept) < limit:
+            outside = (corners @ rough.equations[:, :3].T + rough.equations[:, 3]).max(axis=1)
+            farthest = int(np.argmax(outside))
+            if outside[farthest] < TOLERANCE * size:
+                break
+            kept.append(farthest)
+            rough.add_points(corners[farthest : farthest + 1])
+        rough.close()
+        volume = ConvexHull(corners[kept]).volume
+    except QhullError:
+        return corners[:limit]
+    middle = (corners.max(axis=0) + corners.min(axis=0)) / 2.0
+    return middle + (corners[sorted(kept)] - middle) * min((hull.volume / volume) ** (1.0 / 3.0), 1.03)
 
 
-def _directions(count: int) -> F64:
-    """Spread directions (count, 3): the axes, then a Fibonacci sphere."""
-    axes = np.concatenate([np.eye(3), -np.eye(3)])
-    k = np.arange(count - 6) + 0.5
-    z, angle = 1.0 - 2.0 * k / (count - 6), np.pi * (1.0 + 5.0**0.5) * k
-    r = np.sqrt(1.0 - z * z)
-    return np.concatenate([axes, np.stack([r * np.cos(angle), r * np.sin(angle), z], -1)])
+_AXES = np.array([[x, y, z] for x in (-1, 0, 1) for y in (-1, 0, 1) for z in (-1, 0, 1) if x or y or z], dtype=np.float64)
 
 
 def frustum_hulls(profile: F64, sides: int = SIDES) -> list[F64]:

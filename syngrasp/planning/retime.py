@@ -15,9 +15,8 @@ import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
-from syngrasp.planning.arrays import RobotArrays
-from syngrasp.planning.smoothing import Spline, evaluate
-from syngrasp.planning.straight import tcp_positions
+from syngrasp.planning.smoothing import evaluate
+from syngrasp.robots.kinematics import fk_tcp
 
 F64 = NDArray[np.float64]
 TICK = 0.005  # of the time law before it is sampled [s]
@@ -120,13 +119,21 @@ def _time_law(s, x, tick):
     return out
 
 
-def _averaged(law: F64, window: int) -> F64:
+@njit(cache=True, nogil=True)
+def _averaged(law, window):
     """A time law (2, T) averaged over a window and over half of it: as long as both longer, at rest at both ends."""
-    kernel = np.convolve(np.full(window, 1.0 / window), np.full(window // 2 + 1, 1.0 / (window // 2 + 1)))
-    extra = len(kernel) - 1
-    s = np.convolve(np.concatenate([law[0], np.full(extra, law[0, -1])]), kernel)[: law.shape[1] + extra]
-    speed = np.convolve(law[1], kernel)
-    return np.stack([s, speed])
+    for width in (window, window // 2 + 1):
+        n = law.shape[1]
+        out = np.empty((2, n + width - 1))
+        for row in range(2):
+            after, total = (law[row, n - 1] if row == 0 else 0.0), 0.0
+            for k in range(n + width - 1):
+                total += law[row, k] if k < n else after
+                if k >= width:
+                    total -= law[row, k - width]
+                out[row, k] = total / width
+        law = out
+    return law
 
 
 @njit(cache=True, nogil=True)
@@ -156,56 +163,85 @@ def interpolate(q, qd, dt, substeps):
     return out
 
 
-def extremes(motion: Motion, dt: float) -> tuple[F64, F64, F64]:
-    """Largest |velocity|, |acceleration| and |jerk|, each (dof,), of the cubic Hermite interpolant of a motion.
+@njit(cache=True, nogil=True)
+def extremes(motion, dt):
+    """Largest |velocity|, |acceleration| and |jerk|, (3, dof), of the cubic Hermite interpolant of a motion.
 
     A segment's acceleration is linear in time: its extremes are at the ends, the velocity's there or where it is 0.
     """
-    v0, v1 = motion.qd[:-1], motion.qd[1:]
-    mean = np.diff(motion.q, axis=0) / dt
-    a0, a1 = (6.0 * mean - 4.0 * v0 - 2.0 * v1) / dt, (-6.0 * mean + 2.0 * v0 + 4.0 * v1) / dt
-    turns = a0 * a1 < 0.0
-    inner = np.where(turns, v0 + 0.5 * dt * a0 * a0 / np.where(turns, a0 - a1, 1.0), 0.0)
-    velocity = np.maximum(np.abs(motion.qd).max(0), np.abs(inner).max(0))
-    acceleration = np.maximum(np.abs(a0).max(0), np.abs(a1).max(0))
-    return velocity, acceleration, np.abs(a1 - a0).max(0) / dt
+    q, qd = motion
+    out = np.zeros((3, q.shape[1]))
+    for j in range(q.shape[1]):
+        for k in range(len(q) - 1):
+            mean, v, w = (q[k + 1, j] - q[k, j]) / dt, qd[k, j], qd[k + 1, j]
+            a, b = (6.0 * mean - 4.0 * v - 2.0 * w) / dt, (-6.0 * mean + 2.0 * v + 4.0 * w) / dt
+            turn = v + 0.5 * dt * a * a / (a - b) if a * b < 0.0 else v
+            out[0, j] = max(out[0, j], abs(v), abs(w), abs(turn))
+            out[1, j] = max(out[1, j], abs(a), abs(b))
+            out[2, j] = max(out[2, j], abs(b - a) / dt)
+    return out
 
 
-def _excess(robot: RobotArrays, motion: Motion, pace: Pace) -> float:
+@njit(cache=True, nogil=True)
+def _travel(robot, q):
+    """Distances (N − 1,) [m] of the TCP between configurations (N, dof)."""
+    links, T, last = np.empty((len(robot.T_joint), 4, 4)), np.empty((4, 4)), np.empty(3)
+    out = np.empty(len(q) - 1)
+    for n in range(len(q)):
+        fk_tcp(robot.T_joint, robot.T_flange_tcp, q[n], links, T)
+        if n > 0:
+            out[n - 1] = sqrt((T[0, 3] - last[0]) ** 2 + (T[1, 3] - last[1]) ** 2 + (T[2, 3] - last[2]) ** 2)
+        last[:] = T[:3, 3]
+    return out
+
+
+@njit(cache=True, nogil=True)
+def _excess(robot, motion, pace):
     """By how much a motion must be slowed to keep the pace; at most 1 where it does."""
-    velocity, acceleration, jerk = extremes(motion, pace.dt)
-    tcp = tcp_positions(robot, interpolate(motion.q, motion.qd, pace.dt, 4))
-    speed = np.sqrt((np.diff(tcp, axis=0) ** 2).sum(1).max()) * 4.0 / pace.dt
-    return max(
-        float((velocity / pace.velocity).max()),
-        sqrt(float((acceleration / pace.acceleration).max())),
-        float((jerk / pace.jerk).max()) ** (1.0 / 3.0),
-        float(speed) / pace.tcp_speed,
-    )
+    found = extremes(motion, pace.dt)
+    worst = _travel(robot, interpolate(motion.q, motion.qd, pace.dt, 4)).max() * 4.0 / pace.dt / pace.tcp_speed
+    for j in range(found.shape[1]):
+        worst = max(worst, found[0, j] / pace.velocity[j])
+        worst = max(worst, sqrt(found[1, j] / pace.acceleration[j]))
+        worst = max(worst, (found[2, j] / pace.jerk[j]) ** (1.0 / 3.0))
+    return worst
 
 
-def retime(robot: RobotArrays, spline: Spline, pace: Pace) -> Motion:
-    """Runs along a spline from rest to rest within a pace, in a whole number of control periods.
+@njit(cache=True, nogil=True)
+def _caps(robot, s, derivatives, pace):
+    """Largest ṡ² (N,) that joint velocities and the TCP's speed allow at points s (N,)."""
+    travel = _travel(robot, derivatives[0])
+    out = np.empty(len(s))
+    for i in range(len(s)):
+        step = max(i - 1, 0), min(i, len(s) - 2)
+        slope = max(travel[step[0]] / (s[step[0] + 1] - s[step[0]]), travel[step[1]] / (s[step[1] + 1] - s[step[1]]))
+        fastest = pace.tcp_speed / max(slope, TINY)
+        for j in range(derivatives.shape[2]):
+            fastest = min(fastest, pace.velocity[j] / max(abs(derivatives[1, i, j]), TINY))
+        out[i] = fastest * fastest
+    return out
+
+
+@njit(cache=True, nogil=True)
+def retime(robot, spline, pace):
+    """Runs along a spline from rest to rest within a pace, in a whole number of control periods; gives a `Motion`.
 
     The motion never stops in between: inside, every point of the time law has a positive speed.
     """
     end = spline.knots[-1]
     s = np.linspace(0.0, end, POINTS_PER_SPAN * (len(spline.control) - 3) + 1)
     derivatives = evaluate(spline, s)
-    travel = np.sqrt((np.gradient(tcp_positions(robot, derivatives[0]), s, axis=0) ** 2).sum(1))
-    cap = (pace.velocity / np.maximum(np.abs(derivatives[1]), TINY)).min(1)
-    cap = np.minimum(cap, pace.tcp_speed / np.maximum(travel, TINY)) ** 2
-    x = speed_profile(s, derivatives, pace.acceleration, cap)
+    x = speed_profile(s, derivatives, pace.acceleration, _caps(robot, s, derivatives, pace))
     law = _averaged(_time_law(s, x, TICK), max(round(pace.smoothing_time / TICK), 1))
     shortest, slower = (law.shape[1] - 1) * TICK, 1.0
     while True:
         periods = max(int(np.ceil(shortest * slower / pace.dt - 1e-9)), 2)
         stretch = periods * pace.dt / shortest
         at = _at(law, TICK, np.arange(periods + 1) * (pace.dt / stretch))
-        at[0, 0], at[0, -1], at[1, 0], at[1, -1] = 0.0, end, 0.0, 0.0
-        derivatives = evaluate(spline, np.clip(at[0], 0.0, end))
-        motion = Motion(derivatives[0], derivatives[1] * (at[1] / stretch)[:, None])
+        sampled = evaluate(spline, np.minimum(np.maximum(at[0], 0.0), end))
+        motion = Motion(sampled[0], sampled[1] * (at[1] / stretch).reshape(-1, 1))
         motion.q[0], motion.q[-1] = spline.control[0], spline.control[-1]
+        motion.qd[0], motion.qd[-1] = 0.0, 0.0
         excess = _excess(robot, motion, pace)
         if excess <= 1.0:
             return motion

@@ -16,9 +16,9 @@ import warp as wp
 from numpy.typing import NDArray
 
 from syngrasp import se3
-from syngrasp.records import ObjectModel, Rollout
 from syngrasp.errors import SyngraspError, UnknownName
-from syngrasp.rendering import packing, tracer, tracer_cull, tracer_types
+from syngrasp.records import ObjectModel, Rollout
+from syngrasp.rendering import packing, tracer_cull, tracer_frame, tracer_shadow, tracer_still, tracer_types
 from syngrasp.rendering.annotate import FIRST_OBJECT, MAX_OBJECTS, ROBOT
 from syngrasp.rendering.furniture import floor_height, furniture
 from syngrasp.rendering.look import Look, MaterialLook
@@ -64,7 +64,7 @@ class _Stage:
     world: Any  # tracer_types.World
     still: wp.array  # (1, K) Instance
     cameras: wp.array  # (C,) Camera
-    layer: Any  # tracer.StillLayer
+    layer: Any  # tracer_types.StillLayer
 
 
 class MjWarpRenderer:
@@ -104,11 +104,11 @@ class MjWarpRenderer:
         )
         dim, options = (len(poses), self.width * self.height), self.options
         self._launch(
-            tracer.trace_still,
+            tracer_still.trace_still,
             dim,
             *(stage.world, stage.still, stage.cameras, self.width, options.still_grid, options.sky_rays, stage.layer),
         )
-        self._launch(tracer.compose_still, dim, stage.world, self.width, self.height, stage.layer)
+        self._launch(tracer_still.compose_still, dim, stage.world, self.width, self.height, stage.layer)
         light, ambient = stage.layer.light.numpy(), stage.layer.ambient.numpy()
         rows["gain"] = packing.exposure_gain(ambient, light, look)
         stage = replace(stage, cameras=self._array(rows, tracer_types.Camera))
@@ -144,20 +144,22 @@ class MjWarpRenderer:
             window = self._array(windows[span], wp.vec4i)
             found = (hits, masks, depth)
             self._launch(
-                tracer.find_moving, (n, count, pixels), world, placed, window, cameras, self.width, layer, *found
+                tracer_frame.find_moving, (n, count, pixels), world, placed, window, cameras, self.width, layer, *found
             )
             if first == 0 and accept is not None and not accept(masks.numpy()[0].reshape(shape[1:])):
                 return None
             self._launch(tracer_cull.cull_tiles, (n, count, tiles), world, placed, balls, tile_masks)
             self._launch(tracer_cull.cull_parts, (n, len(moving)), world, still, placed, part_masks)
             self._launch(
-                tracer.shadow_grid,
+                tracer_shadow.shadow_grid,
                 (n, count, grid),
                 *(world, still, placed, cameras, self.width, layer, tile_masks, part_masks, hits, shares),
             )
-            self._launch(tracer.smooth_shares, (n, count, grid), world, self.width, self.height, hits, shares, smoothed)
             self._launch(
-                tracer.shade_frame,
+                tracer_shadow.smooth_shares, (n, count, grid), world, self.width, self.height, hits, shares, smoothed
+            )
+            self._launch(
+                tracer_frame.shade_frame,
                 (n, count, pixels),
                 *(world, still, placed, cameras, self.width, self.height, int(self.options.smooth), first, look.seed),
                 *(
@@ -244,7 +246,7 @@ class MjWarpRenderer:
 
     def _layer(self, cameras: int, lights: int) -> Any:
         pixels = self.width * self.height
-        layer = tracer.StillLayer()
+        layer = tracer_types.StillLayer()
         layer.t = wp.empty((cameras, pixels), dtype=float, device=self.device)
         layer.label = wp.empty((cameras, pixels), dtype=wp.uint8, device=self.device)
         layer.normal = wp.empty((cameras, pixels), dtype=wp.vec3, device=self.device)

@@ -83,13 +83,13 @@ def cull_tiles(
     f, c, tile = wp.tid()
     ball = balls[c, tile]
     centre = wp.vec3(ball[0], ball[1], ball[2])
-    for l in range(world.lights.shape[0]):
+    for lamp in range(world.lights.shape[0]):
         mask = wp.uint64(0)
         if ball[3] >= 0.0:
             for index in range(world.moving.shape[0]):
-                if may_block(moving[f, index].lower, moving[f, index].upper, centre, ball[3], world.lights[l]):
+                if may_block(moving[f, index].lower, moving[f, index].upper, centre, ball[3], world.lights[lamp]):
                     mask = mask | bit(index)
-        masks[f, c, tile, l] = mask
+        masks[f, c, tile, lamp] = mask
 
 
 @wp.kernel
@@ -105,8 +105,8 @@ def cull_parts(
     upper = moving[f, k].upper
     centre = 0.5 * (lower + upper)
     radius = 0.5 * wp.length(upper - lower) + 2.0e-3
-    for l in range(world.lights.shape[0]):
-        light = world.lights[l]
+    for lamp in range(world.lights.shape[0]):
+        light = world.lights[lamp]
         mask = wp.uint64(0)
         for index in range(world.moving.shape[0]):
             if may_block(moving[f, index].lower, moving[f, index].upper, centre, radius, light):
@@ -118,4 +118,4 @@ def cull_parts(
             others = others or may_block(world.boxes[index].lower, world.boxes[index].upper, centre, radius, light)
         if others:
             mask = mask | (wp.uint64(1) << wp.uint64(STILL_BIT))
-        masks[f, k, l] = mask
+        masks[f, k, lamp] = mask

@@ -147,3 +147,16 @@ class LightSample:
     direction: wp.vec3  # towards the light, unit
     distance: float
     color: wp.vec3  # irradiance / π on a surface that faces it
+
+
+@wp.struct
+class StillLayer:
+    """What a camera sees of all that does not move, per camera and pixel."""
+
+    t: wp.array2d(dtype=float)  # depth [m] along the pixel's centre, FAR where nothing is
+    label: wp.array2d(dtype=wp.uint8)
+    normal: wp.array2d(dtype=wp.vec3)
+    ambient: wp.array2d(dtype=wp.vec3)  # the sky's light; at first as if nothing stood in its way
+    open: wp.array2d(dtype=float)  # share of the sky that is seen
+    light: wp.array3d(dtype=wp.vec3)  # each lamp's light; at first as if nothing stood in its way
+    seen: wp.array3d(dtype=float)  # share of each lamp's light that arrives

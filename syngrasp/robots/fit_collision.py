@@ -88,6 +88,7 @@ def capsules(mesh: trimesh.Trimesh, count: int, *, spacing: float = 0.012) -> F6
         found = minimize(loss, np.array(start).ravel(), method="L-BFGS-B", options={"maxiter": 80, "maxfun": 2500})
         if best is None or found.fun < best.fun:
             best = found
+    assert best is not None
     out = best.x.reshape(count, 7)
     out[:, 6] = np.abs(out[:, 6])
     return out

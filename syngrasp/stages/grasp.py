@@ -48,7 +48,7 @@ class GraspConfig(BaseModel):
         (0.0, 0.003, 0.0055), min_length=1, max_length=8,
         description="how far the hand may stay back from the contacts, first that is free [m], 0 to 0.02",
     )  # fmt: skip
-    quality_weight: float = Field(1.0, ge=0.0, le=100.0, description="in the ranking, of quality over the best's")
+    quality_weight: float = Field(1.5, ge=0.0, le=100.0, description="in the ranking, of quality over the best's")
     tilt_weight: float = Field(0.3, ge=0.0, le=100.0, description="in the ranking, of the approach's downward part")
     temperature: float = Field(0.25, ge=0.0, le=100.0, description="of the random part of the ranking; 0 is none")
 

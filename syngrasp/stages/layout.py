@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 F64 = NDArray[np.float64]
 Range = tuple[float, float]
 
+SPOT_TRIES = 10  # at finding room for all objects
 START_TRIES = 12
 START_REACH = 1.3  # largest joint distance of a start from home [rad]: keeps the elbow up
 INSTRUCTIONS = ("pick up the {}", "pick up {}", "grasp the {}", "grab the {}", "lift the {}", "take the {}")
@@ -154,8 +155,13 @@ class LayoutStage:
         config = self.config
         rotations = [self._draw_rotation(generator, body.model) for body in bodies]
         points = [_points(body) @ R.T for body, R in zip(bodies, rotations, strict=True)]
-        spots = self._spots(generator, points)
-        kept = [i for i, spot in enumerate(spots) if spot is not None]
+        spots: list[F64 | None] = []
+        kept: list[int] = []
+        for _ in range(SPOT_TRIES):
+            spots = self._spots(generator, points)
+            kept = [i for i, spot in enumerate(spots) if spot is not None]
+            if len(kept) == len(bodies):
+                break
         if 0 not in kept or len(kept) < min(config.objects[0], len(bodies)):
             return None
         poses = np.zeros((len(kept), 7))
@@ -246,12 +252,13 @@ class LayoutStage:
 
         config = self.config
         low, high = np.transpose([config.area_x, config.area_y])
-        radii = [float(np.linalg.norm(p[:, :2], axis=1).max()) for p in points]
-        spots = drop_positions(generator, radii, low, high, config.gap)
-        return [
-            spot if spot is not None and spot[0] + p[:, 0].min() > config.table_front else None
-            for spot, p in zip(spots, points, strict=True)
-        ]
+        radii = np.array([np.linalg.norm(p[:, :2], axis=1).max() for p in points])
+        order = np.argsort(-radii, kind="stable")  # large ones first, while there is room
+        spots: list[F64 | None] = [None] * len(points)
+        for i, spot in zip(order, drop_positions(generator, radii[order], low, high, config.gap), strict=True):
+            if spot is not None and spot[0] + points[i][:, 0].min() > config.table_front:
+                spots[i] = spot
+        return spots
 
 
 def _points(body: Body) -> F64:

@@ -1,0 +1,245 @@
+"""Ray tracer: one frame over the still layer.
+
+`find_moving` traces the moving parts alone, and yields masks and depth; `shade_frame` shades them, with more samples on
+their outlines, and shows the still layer elsewhere. That is exact: nothing that moves can change a stored share of
+light other than by blocking it.
+"""
+
+from __future__ import annotations
+
+import warp as wp
+
+from syngrasp.rendering.tracer_cull import TILE
+from syngrasp.rendering.tracer_rays import hit_part, invert
+from syngrasp.rendering.tracer_shading import ambient, encode, part_surface, reflect_light, sample_light
+from syngrasp.rendering.tracer_shadow import DIM, faces, known_share, shadow, shadow_ray, still_point
+from syngrasp.rendering.tracer_still import NOTHING, camera_ray, phase_of
+from syngrasp.rendering.tracer_types import Camera, Hit, Instance, StillLayer, World
+
+wp.set_module_options({"enable_backward": False})
+
+
+@wp.func
+def nearest_moving(
+    world: World, moving: wp.array2d(dtype=Instance), row: int, origin: wp.vec3, direction: wp.vec3, reach: float
+) -> Hit:
+    best = Hit()
+    best.t = reach
+    best.part = NOTHING
+    inverse = invert(direction)
+    for index in range(world.moving.shape[0]):
+        best = hit_part(moving, world.moving, row, index, origin, direction, inverse, best)
+    return best
+
+
+@wp.kernel
+def find_moving(
+    world: World,
+    moving: wp.array2d(dtype=Instance),
+    windows: wp.array3d(dtype=wp.vec4i),
+    cameras: wp.array(dtype=Camera),
+    width: int,
+    layer: StillLayer,
+    hits: wp.array3d(dtype=Hit),
+    masks: wp.array3d(dtype=wp.uint8),
+    depth: wp.array3d(dtype=wp.uint16),
+):
+    """What moves and lies before the still layer at the pixels' centres; masks and depth [mm] of both."""
+    f, c, pixel = wp.tid()
+    camera = cameras[c]
+    x = pixel % width
+    y = pixel // width
+    ray = camera_ray(camera, float(x) + 0.5, float(y) + 0.5)
+    inverse = invert(ray)
+    best = Hit()
+    best.t = layer.t[c, pixel]
+    best.part = NOTHING
+    for index in range(world.moving.shape[0]):
+        window = windows[f, c, index]
+        if x >= window[0] and y >= window[1] and x < window[2] and y < window[3]:
+            best = hit_part(moving, world.moving, f, index, camera.position, ray, inverse, best)
+    hits[f, c, pixel] = best
+    label = layer.label[c, pixel]
+    if best.part >= 0:
+        label = wp.uint8(world.moving[best.part].label)
+    masks[f, c, pixel] = label
+    millimetres = float(0.0)
+    if best.t < 65.0:
+        millimetres = wp.round(best.t * 1000.0)
+    depth[f, c, pixel] = wp.uint16(int(millimetres))
+
+
+@wp.func
+def moving_color(
+    world: World,
+    still: wp.array2d(dtype=Instance),
+    moving: wp.array2d(dtype=Instance),
+    f: int,
+    c: int,
+    x: int,
+    y: int,
+    width: int,
+    height: int,
+    masks: wp.array3d(dtype=wp.uint64),
+    shares: wp.array4d(dtype=float),
+    hits: wp.array3d(dtype=Hit),
+    hit: Hit,
+    origin: wp.vec3,
+    ray: wp.vec3,
+    phase: float,
+    sample: int,
+) -> wp.vec3:
+    """Light that a moving part sends back. Sample −1 is the pixel's centre; 0…3 share the rays to a lamp's disc."""
+    s = part_surface(world, world.moving[hit.part], moving[f, hit.part], hit, origin, ray)
+    view = -wp.normalize(ray)
+    color = ambient(world, s, view)
+    for lamp in range(world.lights.shape[0]):
+        light = sample_light(world.lights[lamp], s.point, 0.0, 0.0)
+        if faces(s, light.direction) and wp.max(light.color) > DIM:
+            mask = masks[f, hit.part, lamp]
+            share = float(1.0)
+            if mask != wp.uint64(0):
+                if sample >= 0:
+                    angle = phase + 1.5707963 * float(sample)
+                    share = shadow_ray(world, still, moving, f, mask, world.lights[lamp], s.point, 0.7, angle)
+                else:
+                    share = known_share(shares, hits, f, c, lamp, x, y, width, height)
+                    if share < 0.0:
+                        share = shadow(world, still, moving, f, mask, world.lights[lamp], s.point, phase)
+            color += wp.cw_mul(reflect_light(s, view, light.direction), light.color) * share
+    return color
+
+
+@wp.func
+def still_color(
+    world: World,
+    still: wp.array2d(dtype=Instance),
+    moving: wp.array2d(dtype=Instance),
+    f: int,
+    c: int,
+    x: int,
+    y: int,
+    width: int,
+    height: int,
+    masks: wp.array4d(dtype=wp.uint64),
+    shares: wp.array4d(dtype=float),
+    hits: wp.array3d(dtype=Hit),
+    layer: StillLayer,
+    point: wp.vec3,
+    phase: float,
+) -> wp.vec3:
+    """The still layer's light, less what moving parts shadow."""
+    pixel = y * width + x
+    tile = (y // TILE) * ((width + TILE - 1) // TILE) + x // TILE
+    color = layer.ambient[c, pixel]
+    for lamp in range(world.lights.shape[0]):
+        light = layer.light[c, pixel, lamp]
+        if wp.max(light) > DIM:
+            mask = masks[f, c, tile, lamp]
+            share = float(1.0)
+            if mask != wp.uint64(0):
+                share = known_share(shares, hits, f, c, lamp, x, y, width, height)
+                if share < 0.0:
+                    share = shadow(world, still, moving, f, mask, world.lights[lamp], point, phase)
+            color += light * share
+    return color
+
+
+@wp.func
+def differs(a: Hit, b: Hit) -> bool:
+    """Whether an outline or a crease runs between two neighbouring pixels."""
+    if a.part < 0 and b.part < 0:
+        return False
+    if a.part != b.part:
+        return True
+    return wp.abs(a.t - b.t) > 0.03 * a.t or wp.dot(a.normal, b.normal) < 0.7
+
+
+@wp.kernel
+def shade_frame(
+    world: World,
+    still: wp.array2d(dtype=Instance),
+    moving: wp.array2d(dtype=Instance),
+    cameras: wp.array(dtype=Camera),
+    width: int,
+    height: int,
+    smooth: int,
+    first_frame: int,
+    seed: int,
+    saturation: float,
+    noise: float,
+    layer: StillLayer,
+    tile_masks: wp.array4d(dtype=wp.uint64),
+    part_masks: wp.array3d(dtype=wp.uint64),
+    hits: wp.array3d(dtype=Hit),
+    shares: wp.array4d(dtype=float),
+    curve: wp.array(dtype=float),
+    normal: wp.array(dtype=float),
+    images: wp.array4d(dtype=wp.uint8),
+):
+    """Pictures (F, C, pixels, 3). `smooth` adds four samples on outlines; `noise` [8-bit levels]."""
+    f, c, pixel = wp.tid()
+    camera = cameras[c]
+    x = pixel % width
+    y = pixel // width
+    origin = camera.position
+    ray = camera_ray(camera, float(x) + 0.5, float(y) + 0.5)
+    phase = phase_of(pixel, 17 + c)
+    hit = hits[f, c, pixel]
+    outline = False
+    if smooth != 0:
+        if x > 0:
+            outline = outline or differs(hit, hits[f, c, pixel - 1])
+        if x < width - 1:
+            outline = outline or differs(hit, hits[f, c, pixel + 1])
+        if y > 0:
+            outline = outline or differs(hit, hits[f, c, pixel - width])
+        if y < height - 1:
+            outline = outline or differs(hit, hits[f, c, pixel + width])
+    behind = wp.vec3(0.0)
+    if hit.part < 0 or outline:
+        point = still_point(camera, layer, c, pixel, ray)
+        behind = still_color(
+            world, still, moving, f, c, x, y, width, height, tile_masks, shares, hits, layer, point, phase
+        )
+    color = behind
+    if outline:
+        color = wp.vec3(0.0)
+        for k in range(4):
+            # A rotated grid: rows and columns all differ.
+            dx = 0.125 + 0.25 * float((2 * k + 1) % 4 - k // 2)
+            dy = 0.125 + 0.25 * float(k)
+            sub = camera_ray(camera, float(x) + dx, float(y) + dy)
+            near = nearest_moving(world, moving, f, origin, sub, layer.t[c, pixel])
+            one = behind
+            if near.part >= 0:
+                one = moving_color(
+                    world,
+                    still,
+                    moving,
+                    f,
+                    c,
+                    x,
+                    y,
+                    width,
+                    height,
+                    part_masks,
+                    shares,
+                    hits,
+                    near,
+                    origin,
+                    sub,
+                    phase,
+                    k,
+                )
+            color += 0.25 * one
+    elif hit.part >= 0:
+        color = moving_color(
+            world, still, moving, f, c, x, y, width, height, part_masks, shares, hits, hit, origin, ray, phase, -1
+        )
+    shown = encode(color * camera.gain, curve, saturation)
+    state = wp.rand_init(seed + first_frame + f, c * width * height + pixel)
+    for k in range(3):
+        draw = wp.randi(state, 0, normal.shape[0])
+        value = 255.0 * shown[k] + 0.5 + noise * normal[draw]
+        images[f, c, pixel, k] = wp.uint8(int(wp.clamp(value, 0.0, 255.0)))

@@ -1,0 +1,193 @@
+"""Ray tracer: how much of each lamp a point sees past the moving parts.
+
+Shadows are sampled at every second pixel of every second row, evened out there, and interpolated where the points
+around a pixel lie on its surface and nearly agree; elsewhere the pixel casts its own rays.
+"""
+
+from __future__ import annotations
+
+import warp as wp
+
+from syngrasp.rendering.tracer_cull import STILL_BIT, TILE
+from syngrasp.rendering.tracer_rays import invert, part_blocks
+from syngrasp.rendering.tracer_shading import LIFT, part_surface, sample_light
+from syngrasp.rendering.tracer_still import SOFT, camera_ray, phase_of, still_blocks
+from syngrasp.rendering.tracer_types import Camera, Hit, Instance, Light, StillLayer, Surface, World
+
+wp.set_module_options({"enable_backward": False})
+
+UNLIT = wp.constant(-1.0)  # where a lamp's share is not known
+DIM = wp.constant(2.0e-4)  # light below this needs no shadow
+
+
+@wp.func
+def shadow_ray(
+    world: World,
+    still: wp.array2d(dtype=Instance),
+    moving: wp.array2d(dtype=Instance),
+    row: int,
+    mask: wp.uint64,
+    light: Light,
+    point: wp.vec3,
+    radius: float,
+    angle: float,
+) -> float:
+    """1 if a point sees the spot (radius, angle) of a lamp's disc, else 0; `mask` says what may come between."""
+    sample = sample_light(light, point, radius * wp.cos(angle), radius * wp.sin(angle))
+    inverse = invert(sample.direction)
+    if part_blocks(moving, world.moving, row, point, sample.direction, inverse, sample.distance, mask):
+        return 0.0
+    if (mask >> wp.uint64(STILL_BIT)) != wp.uint64(0):
+        if still_blocks(world, still, point, sample.direction, sample.distance):
+            return 0.0
+    return 1.0
+
+
+@wp.func
+def shadow(
+    world: World,
+    still: wp.array2d(dtype=Instance),
+    moving: wp.array2d(dtype=Instance),
+    row: int,
+    mask: wp.uint64,
+    light: Light,
+    point: wp.vec3,
+    phase: float,
+) -> float:
+    """Share of a lamp that a point sees: two rays to opposite sides of the lamp, six where they disagree."""
+    if mask == wp.uint64(0):
+        return 1.0
+    seen = shadow_ray(world, still, moving, row, mask, light, point, 0.75, phase)
+    if light.radius < 0.3 * SOFT:
+        return seen
+    seen += shadow_ray(world, still, moving, row, mask, light, point, 0.75, phase + 3.14159265)
+    if seen < 0.5 or seen > 1.5:
+        return 0.5 * seen
+    for k in range(4):
+        radius = float(0.85)
+        if k >= 2:
+            radius = 0.35
+        angle = phase + 0.7853982 + 1.5707963 * float(k)
+        seen += shadow_ray(world, still, moving, row, mask, light, point, radius, angle)
+    return seen / 6.0
+
+
+@wp.func
+def still_point(camera: Camera, layer: StillLayer, c: int, pixel: int, ray: wp.vec3) -> wp.vec3:
+    return camera.position + ray * layer.t[c, pixel] + layer.normal[c, pixel] * LIFT
+
+
+@wp.func
+def faces(s: Surface, direction: wp.vec3) -> bool:
+    return wp.dot(s.normal, direction) > 0.0 and wp.dot(s.face_normal, direction) > 0.0
+
+
+@wp.kernel
+def shadow_grid(
+    world: World,
+    still: wp.array2d(dtype=Instance),
+    moving: wp.array2d(dtype=Instance),
+    cameras: wp.array(dtype=Camera),
+    width: int,
+    layer: StillLayer,
+    tile_masks: wp.array4d(dtype=wp.uint64),
+    part_masks: wp.array3d(dtype=wp.uint64),
+    hits: wp.array3d(dtype=Hit),
+    shares: wp.array4d(dtype=float),
+):
+    """Share of each lamp seen by every second pixel of every second row, (F, C, grid, L); UNLIT on the far side."""
+    f, c, place = wp.tid()
+    camera = cameras[c]
+    columns = (width + 1) // 2
+    x = 2 * (place % columns)
+    y = 2 * (place // columns)
+    pixel = y * width + x
+    ray = camera_ray(camera, float(x) + 0.5, float(y) + 0.5)
+    hit = hits[f, c, pixel]
+    phase = phase_of(pixel, 17 + c)
+    if hit.part >= 0:
+        s = part_surface(world, world.moving[hit.part], moving[f, hit.part], hit, camera.position, ray)
+        for lamp in range(world.lights.shape[0]):
+            light = sample_light(world.lights[lamp], s.point, 0.0, 0.0)
+            share = float(UNLIT)
+            if faces(s, light.direction):
+                mask = part_masks[f, hit.part, lamp]
+                share = shadow(world, still, moving, f, mask, world.lights[lamp], s.point, phase)
+            shares[f, c, place, lamp] = share
+    else:
+        tile = (y // TILE) * ((width + TILE - 1) // TILE) + x // TILE
+        point = still_point(camera, layer, c, pixel, ray)
+        for lamp in range(world.lights.shape[0]):
+            share = float(UNLIT)
+            if wp.max(layer.light[c, pixel, lamp]) > DIM:
+                mask = tile_masks[f, c, tile, lamp]
+                share = shadow(world, still, moving, f, mask, world.lights[lamp], point, phase)
+            shares[f, c, place, lamp] = share
+
+
+@wp.kernel
+def smooth_shares(
+    world: World,
+    width: int,
+    height: int,
+    hits: wp.array3d(dtype=Hit),
+    shares: wp.array4d(dtype=float),
+    smoothed: wp.array4d(dtype=float),
+):
+    """Evens out the grid's shares of large lamps over the neighbours on the same surface."""
+    f, c, place = wp.tid()
+    columns = (width + 1) // 2
+    rows = (height + 1) // 2
+    x = place % columns
+    y = place // columns
+    own = hits[f, c, 2 * y * width + 2 * x]
+    for lamp in range(world.lights.shape[0]):
+        share = shares[f, c, place, lamp]
+        if share >= 0.0 and world.lights[lamp].radius > SOFT:
+            total = float(0.0)
+            count = float(0.0)
+            for j in range(wp.max(y - 1, 0), wp.min(y + 2, rows)):
+                for i in range(wp.max(x - 1, 0), wp.min(x + 2, columns)):
+                    other = shares[f, c, j * columns + i, lamp]
+                    if other >= 0.0:
+                        near = hits[f, c, 2 * j * width + 2 * i]
+                        if near.part == own.part and wp.abs(near.t - own.t) < 0.05 * own.t:
+                            total += other
+                            count += 1.0
+            share = total / count
+        smoothed[f, c, place, lamp] = share
+
+
+@wp.func
+def known_share(
+    shares: wp.array4d(dtype=float),
+    hits: wp.array3d(dtype=Hit),
+    f: int,
+    c: int,
+    lamp: int,
+    x: int,
+    y: int,
+    width: int,
+    height: int,
+) -> float:
+    """A lamp's share at a pixel, from the grid's points around it where they lie on its surface and nearly agree."""
+    columns = (width + 1) // 2
+    gx = x // 2
+    gy = y // 2
+    own = hits[f, c, y * width + x]
+    least = float(2.0)
+    most = float(-1.0)
+    mean = float(0.0)
+    for k in range(4):
+        nx = wp.min(gx + k % 2 * (x % 2), (width - 1) // 2)
+        ny = wp.min(gy + k // 2 * (y % 2), (height - 1) // 2)
+        other = hits[f, c, 2 * ny * width + 2 * nx]
+        share = shares[f, c, ny * columns + nx, lamp]
+        if other.part != own.part or wp.abs(other.t - own.t) > 0.03 * own.t or share < 0.0:
+            return UNLIT
+        least = wp.min(least, share)
+        most = wp.max(most, share)
+        mean += 0.25 * share
+    if most - least > 0.51:
+        return UNLIT
+    return mean

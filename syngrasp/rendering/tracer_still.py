@@ -1,0 +1,236 @@
+"""Ray tracer: what stands still. Cameras do not move within an episode, so it is traced once.
+
+`trace_still` renders everything that no frame moves, supersampled, and keeps its light apart: the sky's share and each
+lamp's share per pixel. A frame adds them up, less what the moving parts shadow.
+"""
+
+from __future__ import annotations
+
+import warp as wp
+
+from syngrasp.rendering.tracer_rays import ALL_PARTS, FAR, box_blocks, box_entry, hit_part, invert, part_blocks
+from syngrasp.rendering.tracer_shading import ambient, flat_surface, part_surface, reflect_light, sample_light, sky
+from syngrasp.rendering.tracer_types import Camera, Hit, Instance, StillLayer, Surface, World
+
+wp.set_module_options({"enable_backward": False})
+
+NOTHING = wp.constant(-1)
+FLOOR = wp.constant(-2)
+WALL = wp.constant(-3)
+CEILING = wp.constant(-4)
+FIRST_BOX = wp.constant(-10)  # box i is FIRST_BOX − i
+
+SOFT = wp.constant(0.02)  # lamps of a smaller radius [m] cast hard shadows
+OCCLUSION_REACH = wp.constant(0.3)  # [m] how far something may stand to keep the sky's light away
+
+
+@wp.func
+def camera_ray(camera: Camera, x: float, y: float) -> wp.vec3:
+    return camera.rotation * wp.vec3((x - camera.cx) / camera.focal, (y - camera.cy) / camera.focal, 1.0)
+
+
+@wp.func
+def phase_of(pixel: int, salt: int) -> float:
+    """An angle per pixel, the same in every frame."""
+    state = wp.rand_init(salt, pixel)
+    return 6.2831853 * wp.randf(state)
+
+
+@wp.func
+def nearest_still(world: World, still: wp.array2d(dtype=Instance), origin: wp.vec3, direction: wp.vec3) -> Hit:
+    best = Hit()
+    best.t = FAR
+    best.part = NOTHING
+    inverse = invert(direction)
+    room = box_entry(world.room_lower, world.room_upper, origin, inverse)[1]
+    floor = (world.room_lower[2] - origin[2]) * inverse[2]
+    if floor > 0.0 and (floor <= room + 1.0e-4 or (world.walls == 0 and floor < 40.0)):
+        best.t = floor
+        best.part = FLOOR
+        best.normal = wp.vec3(0.0, 0.0, 1.0)
+    elif world.walls != 0:
+        best.t = room
+        best.part = WALL
+        point = origin + direction * room
+        gap = wp.vec4(
+            point[0] - world.room_lower[0],
+            world.room_upper[0] - point[0],
+            point[1] - world.room_lower[1],
+            world.room_upper[1] - point[1],
+        )
+        best.normal = wp.vec3(0.0, 0.0, -1.0)
+        if world.room_upper[2] - point[2] < 1.0e-3:
+            best.part = CEILING
+        elif gap[0] < 1.0e-3:
+            best.normal = wp.vec3(1.0, 0.0, 0.0)
+        elif gap[1] < 1.0e-3:
+            best.normal = wp.vec3(-1.0, 0.0, 0.0)
+        elif gap[2] < 1.0e-3:
+            best.normal = wp.vec3(0.0, 1.0, 0.0)
+        else:
+            best.normal = wp.vec3(0.0, -1.0, 0.0)
+    for index in range(world.boxes.shape[0]):
+        lower = world.boxes[index].lower
+        upper = world.boxes[index].upper
+        span = box_entry(lower, upper, origin, inverse)
+        if span[0] <= span[1] and span[0] > 0.0 and span[0] < best.t:
+            best.t = span[0]
+            best.part = FIRST_BOX - index
+            point = origin + direction * span[0]
+            best.normal = wp.vec3(0.0)
+            least = float(1.0e9)
+            for axis in range(3):
+                if wp.abs(point[axis] - lower[axis]) < least:
+                    least = wp.abs(point[axis] - lower[axis])
+                    best.normal = wp.vec3(0.0)
+                    best.normal[axis] = -1.0
+                if wp.abs(point[axis] - upper[axis]) < least:
+                    least = wp.abs(point[axis] - upper[axis])
+                    best.normal = wp.vec3(0.0)
+                    best.normal[axis] = 1.0
+    for index in range(world.still.shape[0]):
+        best = hit_part(still, world.still, 0, index, origin, direction, inverse, best)
+    return best
+
+
+@wp.func
+def still_surface(world: World, still: wp.array2d(dtype=Instance), hit: Hit, origin: wp.vec3, ray: wp.vec3) -> Surface:
+    if hit.part >= 0:
+        return part_surface(world, world.still[hit.part], still[0, hit.part], hit, origin, ray)
+    point = origin + ray * hit.t
+    material = world.materials[world.floor_material]
+    if hit.part == WALL or hit.part == CEILING:
+        material = world.materials[world.wall_material]
+    if hit.part <= FIRST_BOX:
+        material = world.materials[world.boxes[FIRST_BOX - hit.part].material]
+    s = flat_surface(world, material, point, hit.normal, hit.t, wp.abs(wp.dot(wp.normalize(ray), hit.normal)))
+    if hit.part == CEILING:
+        s.base = wp.vec3(0.75)
+    return s
+
+
+@wp.func
+def still_blocks(world: World, still: wp.array2d(dtype=Instance), point: wp.vec3, ray: wp.vec3, reach: float) -> bool:
+    inverse = invert(ray)
+    if box_blocks(world.boxes, point, inverse, reach):
+        return True
+    return part_blocks(still, world.still, 0, point, ray, inverse, reach, ALL_PARTS)
+
+
+@wp.func
+def hemisphere(normal: wp.vec3, index: int, count: int, phase: float) -> wp.vec3:
+    """Cosine-weighted direction number `index` of `count` (Vogel's spiral)."""
+    r = wp.sqrt((float(index) + 0.5) / float(count))
+    angle = phase + 2.39996323 * float(index)
+    side = wp.vec3(1.0, 0.0, 0.0)
+    if wp.abs(normal[0]) > 0.7:
+        side = wp.vec3(0.0, 1.0, 0.0)
+    x = wp.normalize(wp.cross(normal, side))
+    y = wp.cross(normal, x)
+    return wp.normalize(x * (r * wp.cos(angle)) + y * (r * wp.sin(angle)) + normal * wp.sqrt(wp.max(1.0 - r * r, 0.0)))
+
+
+@wp.kernel
+def trace_still(
+    world: World,
+    still: wp.array2d(dtype=Instance),
+    cameras: wp.array(dtype=Camera),
+    width: int,
+    grid: int,
+    sky_rays: int,
+    layer: StillLayer,
+):
+    """The still layer, with grid × grid samples per pixel."""
+    c, pixel = wp.tid()
+    camera = cameras[c]
+    px = float(pixel % width)
+    py = float(pixel // width)
+    origin = camera.position
+    centre = nearest_still(world, still, origin, camera_ray(camera, px + 0.5, py + 0.5))
+    layer.t[c, pixel] = centre.t
+    layer.normal[c, pixel] = centre.normal
+    label = int(0)
+    if centre.part >= 0:
+        label = world.still[centre.part].label
+    if centre.part <= FIRST_BOX:
+        label = world.boxes[FIRST_BOX - centre.part].label
+    layer.label[c, pixel] = wp.uint8(label)
+
+    count = grid * grid
+    weight = 1.0 / float(count)
+    phase = phase_of(pixel, 17 + c)
+    sky_light = wp.vec3(0.0)
+    free = float(0.0)
+    for index in range(count):
+        x = px + (float(index % grid) + 0.5) / float(grid)
+        y = py + (float(index // grid) + 0.5) / float(grid)
+        ray = camera_ray(camera, x, y)
+        hit = nearest_still(world, still, origin, ray)
+        unit = wp.normalize(ray)
+        if hit.part == NOTHING:
+            sky_light += sky(world, unit) * weight
+            free += weight
+        else:
+            s = still_surface(world, still, hit, origin, ray)
+            blocked = float(0.0)
+            if hit.part >= 0 or hit.part <= FIRST_BOX:
+                for k in range(sky_rays):
+                    up = hemisphere(s.face_normal, index * sky_rays + k, count * sky_rays, phase)
+                    if still_blocks(world, still, s.point, up, OCCLUSION_REACH):
+                        blocked += 1.0
+                blocked = blocked / float(wp.max(sky_rays, 1))
+            free += (1.0 - 0.85 * blocked) * weight
+            sky_light += ambient(world, s, -unit) * weight
+            r = wp.sqrt((float(index) + 0.5) * weight)
+            angle = phase + 2.39996323 * float(index)
+            for lamp in range(world.lights.shape[0]):
+                light = sample_light(world.lights[lamp], s.point, r * wp.cos(angle), r * wp.sin(angle))
+                share = wp.cw_mul(reflect_light(s, -unit, light.direction), light.color) * weight
+                if wp.dot(s.face_normal, light.direction) > 0.0 and wp.max(share) > 0.0:
+                    layer.light[c, pixel, lamp] += share
+                    if not still_blocks(world, still, s.point, light.direction, light.distance):
+                        layer.seen[c, pixel, lamp] += wp.max(share)
+    layer.ambient[c, pixel] = sky_light
+    layer.open[c, pixel] = free
+    for lamp in range(world.lights.shape[0]):
+        layer.seen[c, pixel, lamp] = layer.seen[c, pixel, lamp] / wp.max(wp.max(layer.light[c, pixel, lamp]), 1.0e-9)
+
+
+@wp.kernel
+def compose_still(world: World, width: int, height: int, layer: StillLayer):
+    """Takes away the light that does not arrive, evened out over the neighbours on the same surface: the shares were
+    sampled at random. Lamps too small to cast soft shadows keep theirs."""
+    c, pixel = wp.tid()
+    x = pixel % width
+    y = pixel // width
+    normal = layer.normal[c, pixel]
+    t = layer.t[c, pixel]
+    count = float(0.0)
+    free = float(0.0)
+    for j in range(wp.max(y - 2, 0), wp.min(y + 3, height)):
+        for i in range(wp.max(x - 2, 0), wp.min(x + 3, width)):
+            if alike(layer, c, j * width + i, pixel, normal, t):
+                count += 1.0
+                free += layer.open[c, j * width + i]
+    layer.ambient[c, pixel] = layer.ambient[c, pixel] * (free / count)
+    for lamp in range(world.lights.shape[0]):
+        seen = layer.seen[c, pixel, lamp]
+        if world.lights[lamp].radius > SOFT and wp.max(layer.light[c, pixel, lamp]) > 0.0:
+            total = float(0.0)
+            lit = float(0.0)
+            for j in range(wp.max(y - 2, 0), wp.min(y + 3, height)):
+                for i in range(wp.max(x - 2, 0), wp.min(x + 3, width)):
+                    near = j * width + i
+                    if alike(layer, c, near, pixel, normal, t) and wp.max(layer.light[c, near, lamp]) > 0.0:
+                        lit += 1.0
+                        total += layer.seen[c, near, lamp]
+            seen = total / lit
+        layer.light[c, pixel, lamp] = layer.light[c, pixel, lamp] * seen
+
+
+@wp.func
+def alike(layer: StillLayer, c: int, a: int, b: int, normal: wp.vec3, t: float) -> bool:
+    """Whether two pixels of the still layer show the same smooth surface."""
+    if layer.label[c, a] != layer.label[c, b] or wp.abs(layer.t[c, a] - t) > 0.05 * t:
+        return False
+    return wp.dot(layer.normal[c, a], normal) > 0.9
