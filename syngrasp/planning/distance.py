@@ -1,5 +1,8 @@
 """Compiled distances of points to a scene: signed-distance grids of objects, and a table."""
 
+# An intrinsic takes one argument less than its definition shows.
+# pyright: reportCallIssue=false
+
 from __future__ import annotations
 
 from math import floor, inf, sqrt

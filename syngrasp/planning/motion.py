@@ -111,9 +111,9 @@ def plan_motion(
         if isinstance(candidate, NoPlan):
             failures.append(candidate)
             continue
-        path = np.stack([q_start, candidate.approach[0]])
-        if rrt.is_free(arrays, fields.everything.arrays, *path, opened, planner.margin(candidate.approach[0])):
-            plan = planner.finish(candidate, path)
+        before = candidate.approach[0]
+        if rrt.is_free(arrays, everything.arrays, q_start, before, opened, planner.margin(before)):
+            plan = planner.finish(candidate, np.stack([q_start, before]))
             if isinstance(plan, Plan):
                 return plan
             failures.append(plan)

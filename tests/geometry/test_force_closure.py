@@ -141,7 +141,9 @@ def test_epsilon_ignores_the_frame_and_the_order_of_the_fingers():
 def test_farther_from_the_centre_of_mass_is_worse():
     normals = np.array([[[0.0, -1.0, 0.0], [0.0, 1.0, 0.0]]])
     epsilon = [
-        soft_finger_epsilon(np.array([[[x, -0.02, 0.0], [x, 0.02, 0.0]]]), normals, np.zeros(3), 0.5, TORSION, LENGTH)[0]
+        soft_finger_epsilon(np.array([[[x, -0.02, 0.0], [x, 0.02, 0.0]]]), normals, np.zeros(3), 0.5, TORSION, LENGTH)[
+            0
+        ]
         for x in (0.0, 0.02, 0.05, 0.1)
     ]
     assert all(near > far for near, far in zip(epsilon, epsilon[1:], strict=False))
