@@ -1,5 +1,8 @@
 """The recipe: everything that decides what a dataset holds, and how it is made."""
 
+# pyright: reportCallIssue=false
+# (pyright takes a default given to `Field` by position for a missing one)
+
 from __future__ import annotations
 
 import hashlib

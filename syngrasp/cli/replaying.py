@@ -28,7 +28,7 @@ class Replayer:
             problem = f"was made from another catalog than {catalog}; name the right one with --catalog"
             raise DatasetError(dataset, problem)
         self._name = dataset
-        self._robot = make_robot(RobotConfig.model_validate(info.recipe["robot"]))
+        self._robot = make_robot(RobotConfig.model_validate(info.recipe["robot"]))  # pyright: ignore[reportArgumentType]
         self._lift = LiftConfig.model_validate(info.recipe["lift"])
         self.episodes = self._dataset.num_episodes
 
@@ -51,7 +51,6 @@ class Replayer:
             view.line["dt"],
             self._lift.limits(),
             view.line["physics"],
-            contacts=self._lift.contacts(),
         )
         slot = {"episode": episode, "shard": scene.slot.shard, "slot": scene.slot.episode}
         return {**slot, "instruction": scene.instruction, **asdict(result)}

@@ -9,7 +9,7 @@ from typing import Any, Protocol
 from syngrasp.generate.tally import Tally
 from syngrasp.records import Rollout, Slot
 
-STAGES = ("layout", "grasp", "plan", "lift", "render")
+STAGES: tuple[str, ...] = ("layout", "grasp", "plan", "lift", "render")
 ROLLOUT_STAGE = "lift"  # its output is kept on disk
 RENDER_STAGE = "render"
 

@@ -12,7 +12,13 @@ from numpy.typing import NDArray
 from scipy.spatial import cKDTree
 
 from syngrasp import se3
-from syngrasp.geometry.casting import opposing_contacts, pad_support, sample_surface
+from syngrasp.geometry.casting import (
+    directions_in_cone,
+    opposing_contacts,
+    pad_support,
+    points_on_mesh,
+    sample_surface,
+)
 from syngrasp.geometry.force_closure import soft_finger_epsilon
 from syngrasp.geometry.hulls import F64, ConvexParts, pack_hulls
 from syngrasp.geometry.sdf import sdf_value
@@ -22,7 +28,6 @@ if TYPE_CHECKING:
     from syngrasp.robots.base import Robot
 
 BATCH = 4096  # surface points drawn at a time
-VISUAL_SAMPLES = 20_000
 PAD_DISC = np.array(
     [
         (r * np.cos(a), r * np.sin(a))
@@ -93,7 +98,7 @@ def sample_grasps(
     """
     options = options or AntipodalOptions()
     parts = pack_hulls(hulls)
-    surface = cKDTree(_points_on_mesh(np.asarray(vertices, dtype=np.float64), np.asarray(faces), rng))
+    surface = cKDTree(points_on_mesh(np.asarray(vertices, dtype=np.float64), np.asarray(faces), rng))
     length = characteristic_length(parts)
     widest = gripper.max_width - options.width_margin
     found: list[GraspSet] = []
@@ -137,7 +142,7 @@ def sample_pairs(
     directions = -normals
     cosine = 1.0 / np.sqrt(1.0 + options.friction**2)
     oblique = rng.random(len(points)) < 0.5
-    directions = np.where(oblique[:, None], _in_cone(directions, cosine, rng), directions)
+    directions = np.where(oblique[:, None], directions_in_cone(directions, cosine, rng), directions)
     # Strictly inside the cone, so that the test on the finished grasp agrees.
     source, width, opposite = opposing_contacts(
         parts, points, normals, directions, cosine * (1.0 + 1e-9), options.min_width, max_width
@@ -243,29 +248,6 @@ def _concatenate(sets: list[GraspSet]) -> GraspSet:
         np.concatenate([s.quality for s in sets]),
         np.concatenate([s.contact_normals for s in sets]),
     )
-
-
-def _in_cone(axis: F64, cosine: float, rng: np.random.Generator) -> F64:
-    """Unit vectors (N, 3) uniform over the solid angle within arccos(cosine) of axes (N, 3)."""
-    c = rng.uniform(cosine, 1.0, len(axis))
-    phi = rng.uniform(0.0, 2.0 * np.pi, len(axis))
-    e1 = np.cross(axis, np.eye(3)[np.argmin(np.abs(axis), axis=1)])
-    e1 /= np.linalg.norm(e1, axis=1, keepdims=True)
-    e2 = np.cross(axis, e1)
-    s = np.sqrt(1.0 - c * c)
-    return c[:, None] * axis + (s * np.cos(phi))[:, None] * e1 + (s * np.sin(phi))[:, None] * e2
-
-
-def _points_on_mesh(vertices: F64, faces: NDArray[np.integer], rng: np.random.Generator) -> F64:
-    """Corners of a mesh and points uniform by area on it, (V + VISUAL_SAMPLES, 3) [m]."""
-    corners = vertices[faces]
-    edges = corners[:, 1:] - corners[:, :1]
-    area = np.linalg.norm(np.cross(edges[:, 0], edges[:, 1]), axis=1)
-    triangle = np.searchsorted(np.cumsum(area), rng.random(VISUAL_SAMPLES) * area.sum(), side="right")
-    triangle = np.minimum(triangle, len(area) - 1)
-    u = rng.random((VISUAL_SAMPLES, 2))
-    u = np.where(u.sum(axis=1, keepdims=True) > 1.0, 1.0 - u, u)
-    return np.concatenate([vertices, corners[triangle, 0] + np.einsum("nk,nki->ni", u, edges[triangle])])
 
 
 def _free_of_object(

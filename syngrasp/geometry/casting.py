@@ -17,17 +17,38 @@ def sample_surface(parts: ConvexParts, rng: np.random.Generator, count: int) -> 
 
     Returns points (≤ count, 3) [m], outward unit normals and the triangle of each.
     """
-    edges = parts.triangles[:, 1:] - parts.triangles[:, :1]
+    points, triangle = _by_area(parts.triangles, rng, count)
+    normals = parts.planes[parts.triangle_plane[triangle], :3]
+    part = np.searchsorted(parts.triangle_start, triangle, side="right") - 1
+    free = _uncovered(parts, points + TOUCH * normals, part)
+    return points[free], normals[free], triangle[free]
+
+
+def points_on_mesh(vertices: F64, faces: NDArray[np.integer], rng: np.random.Generator, count: int = 20_000) -> F64:
+    """The corners (V, 3) [m] of a mesh and points uniform by area on it: (V + count, 3) [m]."""
+    return np.concatenate([vertices, _by_area(vertices[faces], rng, count)[0]])
+
+
+def _by_area(triangles: F64, rng: np.random.Generator, count: int) -> tuple[F64, NDArray[np.intp]]:
+    """Points (count, 3) uniform by area on triangles (T, 3, 3), and the triangle of each."""
+    edges = triangles[:, 1:] - triangles[:, :1]
     area = np.linalg.norm(np.cross(edges[:, 0], edges[:, 1]), axis=1)
     triangle = np.searchsorted(np.cumsum(area), rng.random(count) * area.sum(), side="right")
     triangle = np.minimum(triangle, len(area) - 1)
     u = rng.random((count, 2))
     u = np.where(u.sum(axis=1, keepdims=True) > 1.0, 1.0 - u, u)
-    points = parts.triangles[triangle, 0] + np.einsum("nk,nki->ni", u, edges[triangle])
-    normals = parts.planes[parts.triangle_plane[triangle], :3]
-    part = np.searchsorted(parts.triangle_start, triangle, side="right") - 1
-    free = _uncovered(parts, points + TOUCH * normals, part)
-    return points[free], normals[free], triangle[free]
+    return triangles[triangle, 0] + np.einsum("nk,nki->ni", u, edges[triangle]), triangle
+
+
+def directions_in_cone(axis: F64, cosine: float, rng: np.random.Generator) -> F64:
+    """Unit vectors (N, 3) uniform over the solid angle within arccos(cosine) of axes (N, 3)."""
+    c = rng.uniform(cosine, 1.0, len(axis))
+    phi = rng.uniform(0.0, 2.0 * np.pi, len(axis))
+    e1 = np.cross(axis, np.eye(3)[np.argmin(np.abs(axis), axis=1)])
+    e1 /= np.linalg.norm(e1, axis=1, keepdims=True)
+    e2 = np.cross(axis, e1)
+    s = np.sqrt(1.0 - c * c)
+    return c[:, None] * axis + (s * np.cos(phi))[:, None] * e1 + (s * np.sin(phi))[:, None] * e2
 
 
 @njit(cache=True, nogil=True)

@@ -6,12 +6,14 @@ from collections.abc import Sequence
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
+from scipy.sparse.csgraph import connected_components
 from scipy.spatial import ConvexHull
 
 from syngrasp import se3
 from syngrasp.geometry.hulls import F64
 
-MERGE_ANGLE = np.deg2rad(8.0)  # facets of a rounded side count as one pose within this
+MERGE_ANGLE = np.deg2rad(8.0)  # facets count as one pose within this
+ROLLING_ANGLE = np.deg2rad(17.0)  # and as one rounded side when each has a neighbour within this
 TRIES = 64  # drawn places per object
 
 
@@ -20,7 +22,8 @@ def stable_poses(points: ArrayLike, com: ArrayLike = (0.0, 0.0, 0.0), limit: int
 
     points: (N, 3) [m], whose convex hull touches the table; com: centre of mass inside it, in the same frame.
     Returns T_table_object (K ≤ limit, 4, 4), with the lowest point at z = 0 and the centre of mass above the origin,
-    and probabilities (K,) that sum to at most one (what is beyond `limit` is left out).
+    and probabilities (K,), which sum to one unless faces had to be left out. A side that the body rolls on, such as a
+    can's, is stood for by a few evenly spread poses and does not crowd out the others.
 
     The body is let down without inertia from a uniform orientation: it lands on the face below the centre of mass,
     with a chance of that face's solid angle, and rolls over the edge that the centre of mass overhangs most until it
@@ -33,27 +36,13 @@ def stable_poses(points: ArrayLike, com: ArrayLike = (0.0, 0.0, 0.0), limit: int
     chance /= chance.sum()
     rest = _roll(hull, corners, normals, offsets)
     probability = np.bincount(rest, weights=chance, minlength=len(rest))
-    # Facets of one face, or of one rounded side, pool their chances in the likeliest of them. Sums of one face's
-    # triangles can tie by symmetry: rounding keeps the order from hanging on the last bit.
-    order = np.lexsort((np.arange(len(rest)), -np.round(probability, 9)))
-    order = order[probability[order] > 1e-6]
-    kept: list[int] = []
-    pooled: list[float] = []
-    for facet in order:
-        cosines = normals[kept] @ normals[facet] if kept else np.zeros(0)
-        if len(kept) and cosines.max() > np.cos(MERGE_ANGLE):
-            pooled[int(np.argmax(cosines))] += float(probability[facet])
-        else:
-            kept.append(int(facet))
-            pooled.append(float(probability[facet]))
-    share = np.array(pooled)
-    best = np.lexsort((np.arange(len(share)), -np.round(share, 9)))[:limit]
-    facets = np.array(kept)[best]
+    facets, share = _distinct(normals, probability)
+    facets, share = _seats(normals, facets, share, limit)
     R = _turn_down(normals[facets])
     lifted = np.einsum("kij,nj->kni", R, hull.points[hull.vertices])[..., 2].min(axis=1)
     T = se3.make(R, np.stack([np.zeros_like(lifted), np.zeros_like(lifted), -lifted], axis=1))
     T[:, :3, 3] -= np.einsum("kij,j->ki", R, np.asarray(com, dtype=np.float64))
-    return T, share[best]
+    return T, share
 
 
 def drop_positions(
@@ -73,6 +62,58 @@ def drop_positions(
                 free &= np.linalg.norm(tries - place, axis=1) >= radius + other + gap
         places.append(tries[np.argmax(free)] if free.any() else None)
     return places
+
+
+def _distinct(normals: F64, probability: F64) -> tuple[NDArray[np.intp], F64]:
+    """Facets that differ by `MERGE_ANGLE` at least, likeliest first, each with the chances of those it stands for."""
+    order = _likeliest(probability)
+    kept: list[int] = []
+    pooled: list[float] = []
+    for facet in order[probability[order] > 1e-6]:
+        cosines = normals[kept] @ normals[facet]
+        if len(kept) and cosines.max() > np.cos(MERGE_ANGLE):
+            pooled[int(np.argmax(cosines))] += float(probability[facet])
+        else:
+            kept.append(int(facet))
+            pooled.append(float(probability[facet]))
+    return np.array(kept, dtype=np.intp), np.array(pooled)
+
+
+def _seats(normals: F64, facets: NDArray[np.intp], share: F64, limit: int) -> tuple[NDArray[np.intp], F64]:
+    """Up to `limit` of the facets with the chances of those nearest to them, likeliest first.
+
+    Facets that lead to one another in steps below `ROLLING_ANGLE` are one side. Every side has a seat, in the order of
+    its chance; seats left over go to the side with the largest chance per seat.
+    """
+    near = normals[facets] @ normals[facets].T > np.cos(ROLLING_ANGLE)
+    count, side = connected_components(near, directed=False)
+    total = np.bincount(side, weights=share, minlength=count)
+    sides = _likeliest(total)[:limit]
+    seats = np.zeros(count, dtype=np.int64)
+    seats[sides] = 1
+    members = np.bincount(side, minlength=count)
+    while seats.sum() < limit and (seats[sides] < members[sides]).any():
+        per_seat = np.where(seats[sides] < members[sides], total[sides] / seats[sides], -1.0)
+        seats[sides[np.argmax(np.round(per_seat, 9))]] += 1
+    chosen: list[int] = []
+    chance: list[float] = []
+    for s in sides:
+        of_side = np.flatnonzero(side == s)
+        cosines = normals[facets[of_side]] @ normals[facets[of_side]].T
+        spread = [0]
+        while len(spread) < seats[s]:
+            spread.append(int(np.argmin(np.round(cosines[spread].max(axis=0), 9))))
+        nearest = np.argmax(np.round(cosines[spread], 9), axis=0)
+        chosen += [int(of_side[k]) for k in spread]
+        chance += list(np.bincount(nearest, weights=share[of_side], minlength=len(spread)))
+    best = _likeliest(np.array(chance))
+    return facets[chosen][best], np.array(chance)[best]
+
+
+def _likeliest(chance: F64) -> NDArray[np.intp]:
+    """Indices by falling chance. Chances that are equal by symmetry differ in their last bits: rounding keeps the order
+    from hanging on these."""
+    return np.lexsort((np.arange(len(chance)), -np.round(chance, 9)))
 
 
 def _solid_angle(corners: F64) -> F64:

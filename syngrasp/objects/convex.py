@@ -50,7 +50,9 @@ def thin(points: F64, limit: int = MAX_HULL_VERTICES) -> F64:
     return middle + (corners[sorted(kept)] - middle) * min((hull.volume / volume) ** (1.0 / 3.0), 1.03)
 
 
-_AXES = np.array([[x, y, z] for x in (-1, 0, 1) for y in (-1, 0, 1) for z in (-1, 0, 1) if x or y or z], dtype=np.float64)
+_AXES = np.array(
+    [[x, y, z] for x in (-1, 0, 1) for y in (-1, 0, 1) for z in (-1, 0, 1) if x or y or z], dtype=np.float64
+)
 
 
 def frustum_hulls(profile: F64, sides: int = SIDES) -> list[F64]:
@@ -66,7 +68,9 @@ def frustum_hulls(profile: F64, sides: int = SIDES) -> list[F64]:
             stretches.append(profile[first : k + 1])
             first = k
     stretches.append(profile[first:])
-    return [_stack(stretch, sides) for stretch in stretches if np.ptp(stretch[:, 1]) > 1e-6 and stretch[:, 0].max() > 1e-6]
+    return [
+        _stack(stretch, sides) for stretch in stretches if np.ptp(stretch[:, 1]) > 1e-6 and stretch[:, 0].max() > 1e-6
+    ]
 
 
 def _solid_outline(profile: F64) -> F64:
@@ -89,7 +93,9 @@ def ring_hulls(outside: F64, inside: F64, wedges: int, sides: int = SIDES) -> li
     pieces = []
     for k in range(len(inner) - 1):
         between = [outer[i] for i in range(len(outer)) if feet[k] < i < feet[k + 1]]
-        section = np.array([inner[k], inner[k + 1], _point_on(outer, feet[k + 1]), *between[::-1], _point_on(outer, feet[k])])
+        section = np.array(
+            [inner[k], inner[k + 1], _point_on(outer, feet[k + 1]), *between[::-1], _point_on(outer, feet[k])]
+        )
         if k == 0 and inner[1, 1] - inner[0, 1] < 0.12 * height:
             order = np.argsort(section[:, 1], kind="stable")
             pieces.append(_stack(section[order], sides))
@@ -157,7 +163,11 @@ def _simplify(profile: F64, tolerance: float) -> F64:
         along = profile[b] - profile[a]
         offset = profile[a + 1 : b] - profile[a]
         length = float(np.hypot(*along))
-        distance = np.abs(along[0] * offset[:, 1] - along[1] * offset[:, 0]) / length if length > 1e-12 else np.hypot(*offset.T)
+        distance = (
+            np.abs(along[0] * offset[:, 1] - along[1] * offset[:, 0]) / length
+            if length > 1e-12
+            else np.hypot(*offset.T)
+        )
         worst = int(np.argmax(distance))
         if distance[worst] > limit:
             middle = a + 1 + worst

@@ -77,7 +77,9 @@ def panel(
     elif style == 1:
         draw.ellipse((0.06 * width, 0.12 * height, 0.94 * width, 0.66 * height), fill=rgb(band))
     else:
-        draw.rounded_rectangle((0.07 * width, top, 0.93 * width, bottom), 0.06 * height, fill=rgb(band), outline=rgb(accent))
+        draw.rounded_rectangle(
+            (0.07 * width, top, 0.93 * width, bottom), 0.06 * height, fill=rgb(band), outline=rgb(accent)
+        )
     on_band = ink if _contrast(ink, band) > _contrast(background, band) else background
     write(draw, name or brand(rng), (0.5 * width, 0.34 * height), 0.78 * width, 0.2 * height, on_band)
     write(draw, title, (0.5 * width, 0.485 * height), 0.6 * width, 0.1 * height, on_band)
@@ -190,7 +192,9 @@ def write(
     draw.text(center, text, fill=rgb(color), font=ImageFont.load_default(max(size, 5.0)), anchor="mm")
 
 
-def _motif(rng: np.random.Generator, draw: ImageDraw.ImageDraw, width: int, height: int, band: str, accent: str) -> None:
+def _motif(
+    rng: np.random.Generator, draw: ImageDraw.ImageDraw, width: int, height: int, band: str, accent: str
+) -> None:
     kind = int(rng.integers(4))
     if kind == 0:
         for y in (0.03, 0.93):
@@ -200,7 +204,13 @@ def _motif(rng: np.random.Generator, draw: ImageDraw.ImageDraw, width: int, heig
             x, y, r = rng.random() * width, (0.6 + 0.4 * rng.random()) * height, (0.04 + 0.07 * rng.random()) * height
             draw.ellipse((x - r, y - r, x + r, y + r), fill=rgb(accent))
     elif kind == 2:
-        points = [(0, 0.62 * height), (0.5 * width, 0.72 * height), (width, 0.62 * height), (width, height), (0, height)]
+        points = [
+            (0, 0.62 * height),
+            (0.5 * width, 0.72 * height),
+            (width, 0.62 * height),
+            (width, height),
+            (0, height),
+        ]
         draw.polygon(points, fill=rgb(accent))
     else:
         for k in range(6):

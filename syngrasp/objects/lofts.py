@@ -126,13 +126,17 @@ def block(
     low = [(bevel * (1.0 - np.sin(t)), -z / 2.0 + bevel * (1.0 - np.cos(t))) for t in turn]
     layers = low + [(inset, -height) for inset, height in low[::-1]]
     rings = [
-        np.column_stack([rounded_rectangle(x - 2 * i, y - 2 * i, max(corner - i, 1e-4), facets), np.full(4 * facets, h)])
+        np.column_stack(
+            [rounded_rectangle(x - 2 * i, y - 2 * i, max(corner - i, 1e-4), facets), np.full(4 * facets, h)]
+        )
         for i, h in layers
     ]
     return loft(rings, color, [thin(np.concatenate(rings))])
 
 
-def plate(outline: ArrayLike, height: float, color: ArrayLike, bevel: float = 0.001, hulls: Sequence[F64] | None = None) -> Part:
+def plate(
+    outline: ArrayLike, height: float, color: ArrayLike, bevel: float = 0.001, hulls: Sequence[F64] | None = None
+) -> Part:
     """A prism from z = 0 to `height` over an anticlockwise outline (N, 2) that is star-shaped about its mean."""
     outline = np.asarray(outline, dtype=np.float64)
     edge = np.roll(outline, -1, axis=0) - outline
@@ -158,7 +162,9 @@ def ring(major: float, minor: float, color: ArrayLike, wedges: int = 12, segment
     across = np.arange(sides) * (2.0 * np.pi / sides)
     r, z = major + minor * np.cos(across), minor * np.sin(across)
     index = np.arange(segments * sides).reshape(segments, sides)
-    points = np.stack([np.cos(around)[:, None] * r, np.sin(around)[:, None] * r, np.broadcast_to(z, (segments, sides))], -1)
+    points = np.stack(
+        [np.cos(around)[:, None] * r, np.sin(around)[:, None] * r, np.broadcast_to(z, (segments, sides))], -1
+    )
     a, b = index, np.roll(index, -1, axis=0)
     c, d = np.roll(b, -1, axis=1), np.roll(index, -1, axis=1)
     faces = np.concatenate([np.stack([a, b, c], -1).reshape(-1, 3), np.stack([a, c, d], -1).reshape(-1, 3)])
@@ -167,7 +173,9 @@ def ring(major: float, minor: float, color: ArrayLike, wedges: int = 12, segment
     return make_part(points.reshape(-1, 3), faces, color, wedges_of(section, wedges))
 
 
-def arc(center: tuple[float, float], radius: float, start: float, end: float, steps: int = 6) -> list[tuple[float, float]]:
+def arc(
+    center: tuple[float, float], radius: float, start: float, end: float, steps: int = 6
+) -> list[tuple[float, float]]:
     """Points on a circle from one angle to another [degrees]: roundings for profiles."""
     angle = np.deg2rad(np.linspace(start, end, steps))
     return [(center[0] + radius * float(np.cos(a)), center[1] + radius * float(np.sin(a))) for a in angle]

@@ -45,7 +45,9 @@ def read_object(path: Path, name: str) -> RawObject:
     watertight = is_watertight(soup.faces)
     tiled = bool(len(soup.pictures)) and not _untile(soup)
     if len(soup.faces) > MAX_FACES or tiled:
-        vertices, faces = simplify(soup.vertices, soup.faces, TARGET_FACES if len(soup.faces) > MAX_FACES else MAX_FACES)
+        vertices, faces = simplify(
+            soup.vertices, soup.faces, TARGET_FACES if len(soup.faces) > MAX_FACES else MAX_FACES
+        )
         if len(faces) < 4:
             raise MeshError("too_few_faces", f"{len(faces)} triangles are left of {len(soup.faces)} after decimation")
         soup = bake(soup, vertices, faces)
@@ -74,9 +76,11 @@ def _merge(pieces: Sequence[Piece]) -> Soup:
     a, b, c = faces.T
     kept = np.flatnonzero((a != b) & (b != c) & (c != a))
     ordered = np.sort(faces[kept], axis=1)
-    _, first = np.unique(ordered[:, 0] * len(points) ** 2 + ordered[:, 1] * len(points) + ordered[:, 2], return_index=True) if (
-        len(points) < 2_000_000
-    ) else (None, np.arange(len(kept)))
+    _, first = (
+        np.unique(ordered[:, 0] * len(points) ** 2 + ordered[:, 1] * len(points) + ordered[:, 2], return_index=True)
+        if (len(points) < 2_000_000)
+        else (None, np.arange(len(kept)))
+    )
     kept = kept[np.sort(first)]
     used, compact = np.unique(faces[kept], return_inverse=True)
     return Soup(
@@ -92,7 +96,11 @@ def _merge(pieces: Sequence[Piece]) -> Soup:
 def _check_shape(soup: Soup) -> None:
     if len(soup.faces) < 4:
         raise MeshError("too_few_faces", f"{len(soup.faces)} triangles with area; a body needs 4")
-    spread = np.linalg.svd(soup.vertices - soup.vertices.mean(axis=0), compute_uv=False) if len(soup.vertices) < 10_000 else None
+    spread = (
+        np.linalg.svd(soup.vertices - soup.vertices.mean(axis=0), compute_uv=False)
+        if len(soup.vertices) < 10_000
+        else None
+    )
     if spread is not None and spread[2] < 1e-4 * spread[0]:
         raise MeshError("flat", "all its points lie in a plane")
 

@@ -106,7 +106,9 @@ def mass_properties(hulls: Sequence[F64]) -> MassProperties:
     total = corners.sum(axis=1)
     center = np.einsum("t,ti->i", six_volume, total) / 24.0 / volume
     # ∫ x xᵀ over a tetrahedron (0, a, b, c) is det/120 · (Σ cᵢcᵢᵀ + s sᵀ) with s = a + b + c.
-    second = np.einsum("t,tki,tkj->ij", six_volume, corners, corners) + np.einsum("t,ti,tj->ij", six_volume, total, total)
+    second = np.einsum("t,tki,tkj->ij", six_volume, corners, corners) + np.einsum(
+        "t,ti,tj->ij", six_volume, total, total
+    )
     second = second / 120.0 - volume * np.outer(center, center)
     return MassProperties(volume, reference + center, np.trace(second) * np.eye(3) - second)
 

@@ -70,7 +70,12 @@ def make_object(family: str, seed: int, index: int) -> RawObject:
     part, pictures, roughness = make_instance(family, seed, index)
     visual = visual_of(part, pictures, roughness, float(_spec(family).get("metallic", 0.0)))
     return RawObject(
-        name=describe(family, seed, index).name, visual=visual, watertight=True, metric=True, upright=True, hulls=part.hulls
+        name=describe(family, seed, index).name,
+        visual=visual,
+        watertight=True,
+        metric=True,
+        upright=True,
+        hulls=part.hulls,
     )
 
 

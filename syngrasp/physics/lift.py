@@ -23,6 +23,8 @@ F32 = NDArray[np.float32]
 U8 = NDArray[np.uint8]
 
 MISSED_SHARE = 0.25  # of the grasp's width: fingers that close further hold nothing of it
+NEAR = 0.10  # of the TCP to where the hand closes: nearer than this, physics takes its full number of steps [m]
+COARSE = 2  # longer steps before, in free air
 FOLLOWED = 0.02  # a target that rose this far was in the hand once [m]
 
 
@@ -116,17 +118,20 @@ def execute(world: World, robot: Robot, motion: Motion) -> Recording:
     data = mujoco.MjData(model)
     data.qpos[index.q] = motion.q[0]
     data.qpos[index.finger_q] = robot.gripper.max_width / 2
-    commands = _commands(model, world, robot, motion)
+    fine = model.opt.timestep
+    timesteps = np.where(_far(robot, motion), COARSE * fine, fine)
     frames = len(motion.q)
     qpos, qvel = np.empty((frames, model.nq)), np.empty((frames, model.nv))
     qpos[0], qvel[0] = data.qpos, data.qvel
     done = 1
-    for frame, chunk in enumerate(commands, start=1):
-        _step(model, data, chunk)
-        qpos[frame], qvel[frame] = data.qpos, data.qvel
-        done = frame + 1
+    for frame, timestep in enumerate(timesteps):
+        model.opt.timestep = timestep
+        _step(model, data, _commands(world, robot, motion, frame))
+        qpos[frame + 1], qvel[frame + 1] = data.qpos, data.qvel
+        done = frame + 2
         if diverged(data):
             break
+    model.opt.timestep = fine
     qpos, qvel = qpos[:done], qvel[:done]
     q = qpos[:, index.q]
     return Recording(
@@ -208,26 +213,33 @@ def goal_poses(ee_pose: F32, T_base_grasp: F64, gripper: F64) -> F32:
 
 
 def hermite(q: F64, qd: F64, dt: float, steps: int) -> tuple[F64, F64]:
-    """Cubic Hermite interpolation: positions and velocities (F − 1, steps, dof) at the ends of `steps` equal
-    parts of each interval between frames with positions and velocities (F, dof), dt apart."""
-    s = (np.arange(1, steps + 1) / steps)[None, :, None]
-    q0, q1, v0, v1 = q[:-1, None], q[1:, None], qd[:-1, None] * dt, qd[1:, None] * dt
-    jump = q1 - q0
-    position = q0 + s * v0 + s**2 * (3 * jump - 2 * v0 - v1) + s**3 * (v0 + v1 - 2 * jump)
+    """Cubic Hermite interpolation between two frames dt apart: positions and velocities (steps, dof) at the ends of
+    `steps` equal parts of the interval, from positions and velocities (2, dof) at its ends."""
+    s = (np.arange(1, steps + 1) / steps)[:, None]
+    v0, v1, jump = qd[0] * dt, qd[1] * dt, q[1] - q[0]
+    position = q[0] + s * v0 + s**2 * (3 * jump - 2 * v0 - v1) + s**3 * (v0 + v1 - 2 * jump)
     velocity = v0 + 2 * s * (3 * jump - 2 * v0 - v1) + 3 * s**2 * (v0 + v1 - 2 * jump)
     return position, velocity / dt
 
 
-def _commands(model: mujoco.MjModel, world: World, robot: Robot, motion: Motion) -> F64:
-    """Controls (F − 1, steps, nu) of every physics step."""
-    index = world.robot
+def _far(robot: Robot, motion: Motion) -> NDArray[np.bool_]:
+    """Which intervals (F − 1,) between frames lie wholly before the hand comes near the place where it closes."""
+    position = robot.fk(motion.q)[:, :3, 3]
+    close = int(np.argmax(motion.gripper < 0))
+    near = np.linalg.norm(position - position[close], axis=1) < NEAR
+    return np.cumsum(near)[1:] == 0
+
+
+def _commands(world: World, robot: Robot, motion: Motion, frame: int) -> F64:
+    """Controls (steps, nu) of the physics steps from a frame to the next one."""
+    model, index = world.model, world.robot
     assert index is not None
     steps = round(motion.dt / model.opt.timestep)
-    position, velocity = hermite(motion.q, motion.qd, motion.dt, steps)
+    position, velocity = hermite(motion.q[frame : frame + 2], motion.qd[frame : frame + 2], motion.dt, steps)
     lead = -model.actuator_biasprm[index.actuators, 2] / model.actuator_gainprm[index.actuators, 0]
-    commands = np.zeros((*position.shape[:2], model.nu))
-    commands[..., index.actuators] = position + lead * velocity
-    commands[..., index.gripper] = np.where(motion.gripper[:-1, None] > 0, robot.gripper.max_width, 0.0)
+    commands = np.zeros((steps, model.nu))
+    commands[:, index.actuators] = position + lead * velocity
+    commands[:, index.gripper] = robot.gripper.max_width if motion.gripper[frame] > 0 else 0.0
     return commands
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from functools import lru_cache
+from functools import cache
 from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field
@@ -19,9 +19,13 @@ class RobotConfig(BaseModel):
     finger_extension: float = Field(0.02, ge=0.0, le=0.05, description="added to the fingers' length [m]")
 
 
-@lru_cache(maxsize=8)
 def make_robot(config: RobotConfig) -> Robot:
     """The robot of a configuration; made once in a process."""
+    return _make_panda(config.finger_extension)
+
+
+@cache
+def _make_panda(finger_extension: float) -> Robot:
     from syngrasp.robots.panda import Panda
 
-    return Panda(finger_extension=config.finger_extension)
+    return Panda(finger_extension=finger_extension)

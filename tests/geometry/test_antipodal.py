@@ -158,7 +158,7 @@ def test_lines_cross_the_union_where_its_distance_vanishes():
     work = [np.empty(MAX_INTERVALS), np.empty(MAX_INTERVALS)]
     work += [np.empty(MAX_INTERVALS, dtype=np.int64), np.empty(MAX_INTERVALS, dtype=np.int64)]
     crossed = 0
-    for _ in range(300):
+    for _ in range(60):
         origin, direction = 0.02 * rng.normal(size=3), rng.normal(size=3)
         direction /= np.linalg.norm(direction)
         n = solid_intervals(parts, origin, direction, *work)
@@ -167,12 +167,12 @@ def test_lines_cross_the_union_where_its_distance_vanishes():
         assert (np.diff(ends.reshape(-1)) > 0.0).all()
         on = origin + ends.reshape(-1, 1) * direction
         assert np.abs(signed_distance(parts, on)).max(initial=0.0) < 1e-9
-        t = np.linspace(-0.1, 0.1, 101)
+        t = np.linspace(-0.1, 0.1, 41)
         inside = ((t[:, None] > ends[:, 0]) & (t[:, None] < ends[:, 1])).any(axis=1)
         distance = signed_distance(parts, origin + t[:, None] * direction)
         clear = np.abs(distance) > 3e-4
         assert np.array_equal(inside[clear], distance[clear] < 0.0)
-    assert crossed > 100
+    assert crossed > 30
 
 
 def test_pads_rest_fully_on_a_box_and_half_at_its_edge():

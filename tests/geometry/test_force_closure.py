@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 import numpy as np
 import pytest
 import trimesh
@@ -53,7 +55,7 @@ def holds_origin(points):
 
 @pytest.mark.parametrize("friction", [0.15, 0.5, 1.0])
 def test_closed_form_agrees_with_the_wrench_space(friction):
-    """Contacts well inside both cones hold the origin in the (inner) wrench polytope, contacts outside do not in the outer."""
+    """Inside both cones the inner wrench polytope holds the origin; outside one, the outer polytope does not."""
     rng = np.random.default_rng(0)
     limit = np.arctan(friction)
     for _ in range(6):
@@ -79,7 +81,7 @@ def test_epsilon_is_positive_exactly_with_force_closure(friction):
 
 @pytest.mark.parametrize("friction", [0.15, 0.5, 1.0])
 def test_epsilon_lies_between_inner_and_outer_polytope(friction):
-    """The ball in the hull (Qhull) of inscribed and of circumscribed polyhedra brackets the ball in the wrench space."""
+    """The balls in the hulls (Qhull) of inscribed and of circumscribed polyhedra bracket that in the wrench space."""
     rng = np.random.default_rng(2)
     for _ in range(2):
         contacts, normals = random_pair(rng, rng.uniform(0.2, 0.8, 2) * np.arctan(friction))
@@ -146,4 +148,4 @@ def test_farther_from_the_centre_of_mass_is_worse():
         ]
         for x in (0.0, 0.02, 0.05, 0.1)
     ]
-    assert all(near > far for near, far in zip(epsilon, epsilon[1:], strict=False))
+    assert all(near > far for near, far in pairwise(epsilon))

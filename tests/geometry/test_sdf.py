@@ -72,7 +72,7 @@ def test_grid_interpolates_within_half_a_cell(name):
 
 def test_sphere_grid_is_close_to_the_sphere():
     grid = build_sdf(solids.sphere(0.04))
-    points = around(solids.sphere(0.04), reach=0.1)
+    points = around(solids.sphere(0.04), reach=0.05)
     exact = np.linalg.norm(points, axis=1) - 0.04
     keep = exact > -0.02  # towards the centre the distance has a kink
     assert np.abs(sdf_values(grid.values, grid.origin, grid.spacing, points) - exact)[keep].max() < 6e-4

@@ -21,9 +21,11 @@ from syngrasp.seeding import named_rng
 from tests.rendering import scenes
 
 
+SCENE = scenes.scene(scenes.household()[:1])
+
+
 def draw(seed: int, config: RandomizeConfig | None = None) -> Look:
-    scene = scenes.scene(scenes.household()[:1])
-    return draw_look(scene, config or RandomizeConfig(), PAPER_CAMERAS, named_rng(seed, "test"))
+    return draw_look(SCENE, config or RandomizeConfig(), PAPER_CAMERAS, named_rng(seed, "test"))
 
 
 def test_a_look_survives_json() -> None:

@@ -85,7 +85,9 @@ def book(d: Draw) -> Part:
     cover = cut(cover, block((w, h + 0.02, t - 2 * board), cover_color, 0.0002, 0.0002, 1).at(x=board + 0.0015))
     leaves = d.picture(labels.stripes(16, 96, ["#f4eedd", "#e2d8bf", "#efe7d2", "#d9cfb4"], 32))
     inner = np.array([w - board - 0.004, h - 0.006, t - 2 * board + 0.0002])
-    pages = faced(block(inner, labels.linear("#f1ead6"), 0.0005, 0.0002, 1), inner, dict.fromkeys(("+x", "+y", "-y"), leaves))
+    pages = faced(
+        block(inner, labels.linear("#f1ead6"), 0.0005, 0.0002, 1), inner, dict.fromkeys(("+x", "+y", "-y"), leaves)
+    )
     half = np.array([w, h, t]) / 2.0
     corners = np.array([[x, y, z] for x in (-1, 1) for y in (-1, 1) for z in (-1, 1)]) * half
     joined = join(cover, pages.at(x=0.5 * board - 0.0005))
@@ -137,8 +139,13 @@ def die(d: Draw) -> Part:
     """A die; opposite faces add up to seven."""
     s = d("size")
     size = np.array([s, s, s])
-    ground, ink = d.pick([("#f5f3ec", "#1b1b1b"), ("#b3202c", "#ffffff"), ("#1f4e9e", "#ffffff"), ("#1c1c20", "#f0f0f0")])
-    images = {k: d.picture(labels.pips(n, ground, ink)) for k, n in zip(("+x", "-x", "+y", "-y", "+z", "-z"), (1, 6, 2, 5, 3, 4), strict=True)}
+    ground, ink = d.pick(
+        [("#f5f3ec", "#1b1b1b"), ("#b3202c", "#ffffff"), ("#1f4e9e", "#ffffff"), ("#1c1c20", "#f0f0f0")]
+    )
+    images = {
+        k: d.picture(labels.pips(n, ground, ink))
+        for k, n in zip(("+x", "-x", "+y", "-y", "+z", "-z"), (1, 6, 2, 5, 3, 4), strict=True)
+    }
     return faced(block(size, labels.linear(ground), 0.18 * s, 0.16 * s, 5), size, images, flat=0.97).at(z=s / 2)
 
 
@@ -157,7 +164,9 @@ def phone(d: Draw) -> Part:
             icon = labels.rgb(d.hex("bright"))
             image[70 + 26 * row : 86 + 26 * row, 8 + 22 * column : 24 + 22 * column] = icon
     index = d.picture(image)
-    glass = plate(rounded_rectangle(0.93 * w, 0.965 * h, 0.12 * w, 8), 0.0004, (0.01, 0.01, 0.012), bevel=0.0001).at(z=t - 0.0001)
+    glass = plate(rounded_rectangle(0.93 * w, 0.965 * h, 0.12 * w, 8), 0.0004, (0.01, 0.01, 0.012), bevel=0.0001).at(
+        z=t - 0.0001
+    )
     lit = glass.face_normals[:, 2] > 0.9
     glass = glass.decal(lit, index, (-0.465 * w, -0.4825 * h, t), (0.93 * w, 0, 0), (0, 0.965 * h, 0))
     bump = block((0.32 * w, 0.32 * w, 0.0016), shell, 0.006, 0.0004).at(0.28 * w, 0.5 * h - 0.22 * w, -0.0002)

@@ -30,7 +30,12 @@ def _cap(d: Draw, radius: float, low: float, high: float, palette: str = "bright
     angle = np.arange(60) * (2.0 * np.pi / 60)
     ribbed = radius * (1.0 - 0.02 * (np.arange(60) % 2))
     circle = np.stack([np.cos(angle), np.sin(angle)], -1)
-    layers = [(0.93 * np.full(60, radius), low), (ribbed, low + 0.0008), (ribbed, high - 0.0015), (np.full(60, 0.9 * radius), high)]
+    layers = [
+        (0.93 * np.full(60, radius), low),
+        (ribbed, low + 0.0008),
+        (ribbed, high - 0.0015),
+        (np.full(60, 0.9 * radius), high),
+    ]
     rings = [np.column_stack([r[:, None] * circle, np.full(60, z)]) for r, z in layers]
     return loft(rings, d.color(palette), crease=np.deg2rad(60.0))
 
@@ -53,7 +58,14 @@ def wine_bottle(d: Draw) -> Part:
     low, high = 0.13 * h, 0.46 * h
     points = [(0.0, 0.006), (0.7 * r, 0.0), (0.92 * r, 0.0), (r, 0.004), (r, low), (r, high), (r, 0.58 * h)]
     points += smooth([(r, 0.58 * h), (0.86 * r, 0.65 * h), (1.1 * neck, 0.75 * h), (neck, 0.8 * h)], 12)[1:]
-    points += [(neck, 0.965 * h), (1.14 * neck, 0.967 * h), (1.14 * neck, 0.985 * h), (neck, 0.987 * h), (neck, h), (0.0, h)]
+    points += [
+        (neck, 0.965 * h),
+        (1.14 * neck, 0.967 * h),
+        (1.14 * neck, 0.985 * h),
+        (neck, 0.987 * h),
+        (neck, h),
+        (0.0, h),
+    ]
     glass = _turned(points, d.color("glass"))
     foil = d.color("foil")
     glass = glass.paint(glass.centers[:, 2] > 0.84 * h, foil)
@@ -64,8 +76,23 @@ def can(d: Draw) -> Part:
     """A drinks can: printed wall, bare ends."""
     h, r = d("height"), d("radius")
     low, high = 0.055 * h, 0.915 * h
-    points = [(0.0, 0.006), (0.68 * r, 0.005), (0.75 * r, 0.0), (0.8 * r, 0.0), (0.97 * r, 0.045 * h), (r, low), (r, high)]
-    points += [(0.9 * r, 0.965 * h), (0.88 * r, 0.975 * h), (0.9 * r, 0.985 * h), (0.9 * r, h), (0.85 * r, h), (0.83 * r, 0.975 * h)]
+    points = [
+        (0.0, 0.006),
+        (0.68 * r, 0.005),
+        (0.75 * r, 0.0),
+        (0.8 * r, 0.0),
+        (0.97 * r, 0.045 * h),
+        (r, low),
+        (r, high),
+    ]
+    points += [
+        (0.9 * r, 0.965 * h),
+        (0.88 * r, 0.975 * h),
+        (0.9 * r, 0.985 * h),
+        (0.9 * r, h),
+        (0.85 * r, h),
+        (0.83 * r, 0.975 * h),
+    ]
     body = revolve([*points, (0.0, 0.975 * h)], d.color("metal"))
     from syngrasp.objects.convex import frustum_hulls
 
@@ -81,7 +108,16 @@ def tin(d: Draw) -> Part:
     h, r = d("height"), d("radius")
     rim = 1.025 * r
     low, high = 0.05 * h, 0.95 * h
-    points = [(0.0, 0.003), (0.93 * r, 0.003), (0.95 * r, 0.0), (rim, 0.0), (rim, 0.003), (r, 0.0045), (r, low), (r, high)]
+    points = [
+        (0.0, 0.003),
+        (0.93 * r, 0.003),
+        (0.95 * r, 0.0),
+        (rim, 0.0),
+        (rim, 0.003),
+        (r, 0.0045),
+        (r, low),
+        (r, high),
+    ]
     points += [(r, h - 0.0045), (rim, h - 0.003), (rim, h), (0.95 * r, h), (0.93 * r, h - 0.003), (0.6 * r, h - 0.0028)]
     body = revolve([*points, (0.58 * r, h - 0.0036), (0.0, h - 0.0036)], d.color("metal"))
     from syngrasp.objects.convex import frustum_hulls
@@ -95,7 +131,14 @@ def jar(d: Draw) -> Part:
     h, r = d("height"), d("radius")
     low, high = 0.18 * h, 0.62 * h
     base = [(0.0, 0.0), (0.86 * r, 0.0), *arc((0.88 * r, 0.12 * r), 0.12 * r, -80, 0, 4)]
-    points = [*base, (r, low), (r, high), (r, 0.7 * h), *arc((0.86 * r, 0.7 * h), 0.14 * r, 10, 80, 4), (0.82 * r, 0.82 * h)]
+    points = [
+        *base,
+        (r, low),
+        (r, high),
+        (r, 0.7 * h),
+        *arc((0.86 * r, 0.7 * h), 0.14 * r, 10, 80, 4),
+        (0.82 * r, 0.82 * h),
+    ]
     glass = revolve([*points, (0.82 * r, 0.84 * h), (0.0, 0.84 * h)], d.color("preserve"))
     glass = _label(d, glass, low, high, d.pick(["JAM", "HONEY", "PICKLES", "PESTO", "SALSA"]))
     lid = _cap(d, 0.92 * r, 0.82 * h, h, d.pick(["metal", "bright"]))
@@ -106,7 +149,16 @@ def pill_bottle(d: Draw) -> Part:
     """A small bottle with a wide ribbed cap."""
     h, r = d("height"), d("radius")
     low, high = 0.08 * h, 0.6 * h
-    points = [(0.0, 0.0), (0.93 * r, 0.0), (r, 0.002), (r, low), (r, high), (r, 0.64 * h), (0.85 * r, 0.7 * h), (0.85 * r, 0.75 * h)]
+    points = [
+        (0.0, 0.0),
+        (0.93 * r, 0.0),
+        (r, 0.002),
+        (r, low),
+        (r, high),
+        (r, 0.64 * h),
+        (0.85 * r, 0.7 * h),
+        (0.85 * r, 0.75 * h),
+    ]
     body = _turned([*points, (0.0, 0.75 * h)], d.color("medicine"))
     body = _label(d, body, low, high, d.pick(["VITAMIN C", "RELIEF", "DAILY"]))
     return join(body, _cap(d, 0.98 * r, 0.72 * h, h, "glaze_light"))
@@ -131,7 +183,9 @@ def candle(d: Draw) -> Part:
     wax = wax.with_hulls(revolve([*outline[:6], (r * 0.9, h), (0.0, h)], (0, 0, 0)).hulls)
     if d.pick([True, False]):
         wax = _label(d, wax, 0.3 * h, 0.62 * h, d.pick(["VANILLA", "CEDAR", "LAVENDER"]))
-    wick = tube([(0.0, 0.0, h - 0.006), (0.001, 0.0, h + 0.004), (0.003, 0.0, h + 0.01)], 0.0011, d.color("dark"), sides=8)
+    wick = tube(
+        [(0.0, 0.0, h - 0.006), (0.001, 0.0, h + 0.004), (0.003, 0.0, h + 0.01)], 0.0011, d.color("dark"), sides=8
+    )
     return join(wax, wick.with_hulls([]))
 
 
@@ -141,7 +195,9 @@ def spray_can(d: Draw) -> Part:
     low, high = 0.03 * h, 0.74 * h
     points = [(0.0, 0.004), (0.9 * r, 0.003), (0.96 * r, 0.0), (r, 0.002), (r, low), (r, high), (r, 0.755 * h)]
     points += [*arc((0.72 * r, 0.755 * h), 0.28 * r, 5, 75, 5), (0.76 * r, 0.83 * h), (0.0, 0.83 * h)]
-    body = _label(d, _turned(points, d.color("metal")), low, high, d.pick(["PAINT", "FRESH AIR", "HAIR SPRAY", "POLISH"]))
+    body = _label(
+        d, _turned(points, d.color("metal")), low, high, d.pick(["PAINT", "FRESH AIR", "HAIR SPRAY", "POLISH"])
+    )
     cap = [(0.0, 0.815 * h), (0.8 * r, 0.815 * h), (0.8 * r, 0.95 * h), *arc((0.66 * r, 0.95 * h), 0.14 * r, 10, 85, 5)]
     return join(body, revolve([*cap, (0.0, 0.95 * h + 0.14 * r)], d.color("bright")))
 
@@ -181,14 +237,26 @@ def soap_dispenser(d: Draw) -> Part:
     """A round bottle with a pump head."""
     h, r = d("height"), d("radius")
     low, high = 0.1 * h, 0.52 * h
-    points = [(0.0, 0.0), (0.95 * r, 0.0), (r, 0.003), (r, low), (r, high), (r, 0.58 * h), *arc((0.6 * r, 0.58 * h), 0.4 * r, 5, 80, 6)]
+    points = [
+        (0.0, 0.0),
+        (0.95 * r, 0.0),
+        (r, 0.003),
+        (r, low),
+        (r, high),
+        (r, 0.58 * h),
+        *arc((0.6 * r, 0.58 * h), 0.4 * r, 5, 80, 6),
+    ]
     top = points[-1][1]
     body = _turned([*points, (0.45 * r, top + 0.004), (0.0, top + 0.004)], d.color("glaze"))
     body = _label(d, body, low, high, d.pick(["HAND SOAP", "LOTION", "CLEAN"]))
     metal = d.color(d.pick(["metal", "glaze_light"]))
     collar = _cap(d, 0.5 * r, top, top + 0.1 * h, "dark")
     stem = revolve([(0.0, top), (0.12 * r, top), (0.12 * r, 0.94 * h), (0.0, 0.94 * h)], metal, segments=16)
-    head = tube([(-0.24 * r, 0, 0.955 * h), (0.5 * r, 0, 0.96 * h), (1.15 * r, 0, 0.95 * h), (1.3 * r, 0, 0.925 * h)], 0.16 * r, metal)
+    head = tube(
+        [(-0.24 * r, 0, 0.955 * h), (0.5 * r, 0, 0.96 * h), (1.15 * r, 0, 0.95 * h), (1.3 * r, 0, 0.925 * h)],
+        0.16 * r,
+        metal,
+    )
     return join(body, collar, stem, head)
 
 
@@ -202,7 +270,9 @@ def spray_bottle(d: Draw) -> Part:
     neck = revolve([(0, top), (0.15 * w, top), (0.15 * w, 0.9 * h), (0, 0.9 * h)], color, segments=20)
     head = block((0.72 * w, 0.3 * w, 0.13 * h), color, 0.008, 0.004).at(-0.1 * w, 0.0, 0.93 * h)
     nozzle = block((0.1 * w, 0.2 * w, 0.07 * h), d.color("dark"), 0.003, 0.001).at(-0.49 * w, 0.0, 0.94 * h)
-    trigger = tube([(-0.3 * w, 0, 0.89 * h), (-0.38 * w, 0, 0.84 * h), (-0.36 * w, 0, 0.78 * h)], 0.05 * w, d.color("dark"), 12)
+    trigger = tube(
+        [(-0.3 * w, 0, 0.89 * h), (-0.38 * w, 0, 0.84 * h), (-0.36 * w, 0, 0.78 * h)], 0.05 * w, d.color("dark"), 12
+    )
     return join(body, collar, neck, head, nozzle, trigger)
 
 
@@ -215,7 +285,12 @@ def milk_carton(d: Draw) -> Part:
     def rectangle(x: float, y: float, z: float) -> np.ndarray:
         return np.column_stack([rounded_rectangle(x, y, 0.002, 3), np.full(12, z)])
 
-    rings = [rectangle(w - 0.001, w - 0.001, 0.0), rectangle(w, w, 0.001), rectangle(w, w, wall), rectangle(w, 0.006, ridge)]
+    rings = [
+        rectangle(w - 0.001, w - 0.001, 0.0),
+        rectangle(w, w, 0.001),
+        rectangle(w, w, wall),
+        rectangle(w, 0.006, ridge),
+    ]
     gable = [np.concatenate(rings)]
     fin = [rectangle(w, 0.006, h)]
     body = loft([*rings, *fin], d.color("glaze_light"), [*gable, np.concatenate([rings[-1], *fin])])

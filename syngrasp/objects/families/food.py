@@ -74,7 +74,9 @@ def lemon(d: Draw) -> Part:
     """A lemon: pointed at both ends; lies along x."""
     r, ratio = d("radius"), d("aspect")
     t = np.linspace(-1.0, 1.0, 30)
-    body = np.sqrt(np.maximum(1.0 - np.abs(t) ** 2.2, 0.0)) * 0.93 + 0.14 * np.exp(-(((np.abs(t) - 1.0) / 0.14) ** 2)) * (np.abs(t) < 1.0)
+    body = np.sqrt(np.maximum(1.0 - np.abs(t) ** 2.2, 0.0)) * 0.93 + 0.14 * np.exp(
+        -(((np.abs(t) - 1.0) / 0.14) ** 2)
+    ) * (np.abs(t) < 1.0)
     body[[0, -1]] = 0.0
     part = revolve(list(zip(r * body, r * ratio * (t + 1.0), strict=True)), d.color("lemon"))
     part = part.with_hulls([_thinned(part)])
@@ -84,7 +86,14 @@ def lemon(d: Draw) -> Part:
 def pear(d: Draw) -> Part:
     """A pear with a stem."""
     r, h = d("radius"), d("height")
-    shape = [(0.0, 0.006), (0.3 * r, 0.0), (0.85 * r, 0.12 * h), (r, 0.3 * h), (0.86 * r, 0.48 * h), (0.55 * r, 0.68 * h)]
+    shape = [
+        (0.0, 0.006),
+        (0.3 * r, 0.0),
+        (0.85 * r, 0.12 * h),
+        (r, 0.3 * h),
+        (0.86 * r, 0.48 * h),
+        (0.55 * r, 0.68 * h),
+    ]
     shape += [(0.45 * r, 0.84 * h), (0.3 * r, 0.96 * h), (0.0, h)]
     body = revolve(smooth(shape, 34), d.color("pear"), 44)
     low = smooth(shape[1:6], 8)
@@ -112,7 +121,10 @@ def tomato(d: Draw) -> Part:
     outer = np.stack([reach * np.cos(angle), reach * np.sin(angle)], -1)
     droop = top + 0.0045 - 0.0
     leaf = loft(
-        [np.column_stack([k * outer, np.full(40, z)]) for k, z in ((0.95, droop - 0.002), (1.0, droop), (0.6, droop + 0.0015))],
+        [
+            np.column_stack([k * outer, np.full(40, z)])
+            for k, z in ((0.95, droop - 0.002), (1.0, droop), (0.6, droop + 0.0015))
+        ],
         d.color("leaf"),
         [],
     )
@@ -126,14 +138,20 @@ def banana(d: Draw) -> Part:
     angle = (t - 0.5) * bend
     radius = length / bend
     path = np.stack([radius * np.sin(angle), radius * (np.cos(angle) - np.cos(bend / 2.0)), np.zeros_like(t)], -1)
-    girth = np.interp(t, [0, 0.015, 0.05, 0.1, 0.25, 0.5, 0.75, 0.92, 0.97, 1.0], [0.3, 0.33, 0.36, 0.6, 0.92, 1.0, 0.93, 0.6, 0.32, 0.2])
+    girth = np.interp(
+        t,
+        [0, 0.015, 0.05, 0.1, 0.25, 0.5, 0.75, 0.92, 0.97, 1.0],
+        [0.3, 0.33, 0.36, 0.6, 0.92, 1.0, 0.93, 0.6, 0.32, 0.2],
+    )
     tangent = np.gradient(path, axis=0)
     tangent /= np.linalg.norm(tangent, axis=1, keepdims=True)
     side = np.stack([-tangent[:, 1], tangent[:, 0], np.zeros_like(t)], -1)
     around = np.arange(30) * (2.0 * np.pi / 30)
     ridge = 1.0 + 0.045 * np.cos(5.0 * around)
     section = ridge[:, None] * np.stack([np.cos(around), np.sin(around)], -1)
-    rings = path[:, None] + (r * girth)[:, None, None] * (section[:, :1] * side[:, None] + section[:, 1:] * np.array([0.0, 0.0, 1.0]))
+    rings = path[:, None] + (r * girth)[:, None, None] * (
+        section[:, :1] * side[:, None] + section[:, 1:] * np.array([0.0, 0.0, 1.0])
+    )
     body = loft(rings, d.color("banana"), chain_of(rings, 6))
     along = np.arctan2(body.centers[:, 0], body.centers[:, 1] + radius * np.cos(bend / 2.0)) / bend + 0.5
     image = labels.skin(d.rng, 128, d.hex("banana"), d.hex("banana"), spots=2.0)
@@ -152,7 +170,11 @@ def carrot(d: Draw) -> Part:
     body = revolve([*zip(radius, length * t, strict=True), (0.0, length)], d.color("carrot"), 32)
     body = body.with_hulls([_thinned(body)])
     body = body.paint(body.centers[:, 2] > 0.985 * length, d.color("leaf"))
-    green = revolve([(0, length - 0.002), (0.35 * r, length - 0.002), (0.3 * r, length + 0.012), (0, length + 0.012)], d.color("leaf"), 14)
+    green = revolve(
+        [(0, length - 0.002), (0.35 * r, length - 0.002), (0.3 * r, length + 0.012), (0, length + 0.012)],
+        d.color("leaf"),
+        14,
+    )
     return join(body, green).turned(pitch=np.pi / 2.0).at(z=r)
 
 

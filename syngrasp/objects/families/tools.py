@@ -27,7 +27,19 @@ def hammer(d: Draw) -> Part:
     length, head, r = d("length"), d("head"), d("radius")
     steel, handle_color = d.color("steel"), d.color(d.pick(["wood", "bright"]))
     shaft = _grip(length, 0.62 * r, handle_color, flat=0.8)
-    face = revolve([(0, 0), (0.86 * r, 0), (r, 0.002), (r, 0.2 * head), (0.7 * r, 0.27 * head), (0.7 * r, 0.45 * head), (0, 0.45 * head)], steel, 28)
+    face = revolve(
+        [
+            (0, 0),
+            (0.86 * r, 0),
+            (r, 0.002),
+            (r, 0.2 * head),
+            (0.7 * r, 0.27 * head),
+            (0.7 * r, 0.45 * head),
+            (0, 0.45 * head),
+        ],
+        steel,
+        28,
+    )
     face = face.turned(roll=np.pi / 2.0).at(length - 0.9 * r, 0.5 * head, 0.0)
     cheek = block((1.7 * r, 0.3 * head, 1.6 * r), steel, 0.003, 0.002).at(length - 0.9 * r, 0.0, 0.0)
     tines = [_tine(length - 0.9 * r, head, r, side, steel) for side in (-1.0, 1.0)]
@@ -55,7 +67,16 @@ def screwdriver(d: Draw) -> Part:
     flutes = 1.0 - 0.09 * (0.5 + 0.5 * np.cos(6.0 * angle)) ** 2
     circle = np.stack([np.cos(angle), np.sin(angle)], -1)
     rings = []
-    for s, girth, depth in ((0, 0.7, 0), (0.03, 0.9, 0), (0.1, 1, 1), (0.6, 1, 1), (0.72, 0.75, 0), (0.82, 0.72, 0), (0.93, 0.9, 0), (1, 0.6, 0)):
+    for s, girth, depth in (
+        (0, 0.7, 0),
+        (0.03, 0.9, 0),
+        (0.1, 1, 1),
+        (0.6, 1, 1),
+        (0.72, 0.75, 0),
+        (0.82, 0.72, 0),
+        (0.93, 0.9, 0),
+        (1, 0.6, 0),
+    ):
         ring = r * girth * circle * (flutes[:, None] if depth else 1.0)
         rings.append(np.column_stack([ring, np.full(48, s * grip)]))
     stack = np.array(rings)
@@ -64,7 +85,12 @@ def screwdriver(d: Draw) -> Part:
     body = body.paint(body.centers[:, 2] < 0.1 * grip, d.color("dark"))
     shank = 0.24 * r
     tip = length - 0.012
-    sections = [(shank, shank, grip - 0.01), (shank, shank, tip - 0.01), (1.25 * shank, 0.5 * shank, tip), (1.1 * shank, 0.2 * shank, length)]
+    sections = [
+        (shank, shank, grip - 0.01),
+        (shank, shank, tip - 0.01),
+        (1.25 * shank, 0.5 * shank, tip),
+        (1.1 * shank, 0.2 * shank, length),
+    ]
     rod = [np.column_stack([a * circle[::2, 0], b * circle[::2, 1], np.full(24, z)]) for a, b, z in sections]
     metal = loft(rod, d.color("steel"), chain_of(np.array(rod), 3))
     return join(body, metal).turned(**LYING).at(z=r)
@@ -77,7 +103,11 @@ def wrench(d: Draw) -> Part:
     bar = block((length - jaw, 0.5 * jaw, 0.62 * t), steel, 0.004, 0.002)
     head = plate(_disc(0.62 * jaw, 0.5 * jaw), t, steel).at(length / 2.0 - 0.5 * jaw, 0.0, -t / 2.0)
     gap = 0.44 * jaw
-    slot = block((jaw, gap, 3 * t), steel, 0.001, 0.0005, 1).turned(yaw=0.26).at(length / 2.0 + 0.24 * jaw, 0.07 * jaw, 0.0)
+    slot = (
+        block((jaw, gap, 3 * t), steel, 0.001, 0.0005, 1)
+        .turned(yaw=0.26)
+        .at(length / 2.0 + 0.24 * jaw, 0.07 * jaw, 0.0)
+    )
     eye = plate(_disc(0.46 * jaw, 0.46 * jaw), t, steel).at(-length / 2.0 + 0.46 * jaw, 0.0, -t / 2.0)
     hexagon = np.array([[np.cos(a), np.sin(a)] for a in np.arange(6) * np.pi / 3.0]) * 0.27 * jaw
     bore = plate(hexagon, 3 * t, steel, 0.0001).at(-length / 2.0 + 0.46 * jaw, 0.0, -1.5 * t)
@@ -157,7 +187,9 @@ def spatula(d: Draw) -> Part:
     color = d.color(d.pick(["steel", "bright", "wood"]))
     blade = plate(rounded_rectangle(blade_length, width, 0.16 * width, 6), t, color)
     tools = [
-        plate(rounded_rectangle(0.6 * blade_length, 0.09 * width, 0.03 * width, 4), 3 * t, color, 0.0001).at(0, k * 0.24 * width, -t)
+        plate(rounded_rectangle(0.6 * blade_length, 0.09 * width, 0.03 * width, 4), 3 * t, color, 0.0001).at(
+            0, k * 0.24 * width, -t
+        )
         for k in (-1, 0, 1)
     ]
     if d.pick([True, False]):
@@ -172,7 +204,15 @@ def knife(d: Draw) -> Part:
     """A table knife with a rounded, blunt blade."""
     length, width, t = d("length"), d("width"), d("thickness")
     blade_length = 0.55 * length
-    curve = smooth([(0.0, -0.32 * width), (0.6 * blade_length, -0.5 * width), (0.93 * blade_length, -0.3 * width), (blade_length, 0.1 * width)], 14)
+    curve = smooth(
+        [
+            (0.0, -0.32 * width),
+            (0.6 * blade_length, -0.5 * width),
+            (0.93 * blade_length, -0.3 * width),
+            (blade_length, 0.1 * width),
+        ],
+        14,
+    )
     outline = [*curve, (0.97 * blade_length, 0.34 * width), (0.0, 0.4 * width)]
     blade = plate(outline, 0.0028, d.color("steel"), 0.0008).at(0.44 * length, 0.0, t / 2.0 - 0.0014)
     handle = block((0.46 * length, width, t), d.color(d.pick(["wood", "dark", "bright"])), 0.4 * width, 0.35 * t, 4)
@@ -182,8 +222,17 @@ def knife(d: Draw) -> Part:
 def paint_brush(d: Draw) -> Part:
     """A flat paint brush: handle, ferrule, bristles."""
     length, width, t = d("length"), d("width"), d("thickness")
-    sections = [(0.10, 0.4, 0.0), (0.16, 0.55, 0.01), (0.22, 0.62, 0.2), (0.16, 0.6, 0.35), (0.7, 0.85, 0.52), (0.86, 0.92, 0.56)]
-    rings = [np.column_stack([_disc(0.5 * t * b, 0.5 * width * a, 32), np.full(32, s * length)]) for a, b, s in sections]
+    sections = [
+        (0.10, 0.4, 0.0),
+        (0.16, 0.55, 0.01),
+        (0.22, 0.62, 0.2),
+        (0.16, 0.6, 0.35),
+        (0.7, 0.85, 0.52),
+        (0.86, 0.92, 0.56),
+    ]
+    rings = [
+        np.column_stack([_disc(0.5 * t * b, 0.5 * width * a, 32), np.full(32, s * length)]) for a, b, s in sections
+    ]
     handle = loft(rings, d.color(d.pick(["wood", "bright"])), chain_of(np.array(rings), 2))
 
     def slab(low: float, high: float, x: float, y: float, color: F64, taper: float = 1.0) -> Part:
@@ -216,8 +265,19 @@ def flashlight(d: Draw) -> Part:
     """A torch: knurled tube, flared head, lens; lies along x."""
     length, r = d("length"), d("radius")
     tube_r = 0.68 * r
-    points = [(0, 0), (0.9 * tube_r, 0), (tube_r, 0.002), (tube_r, 0.12 * length), (1.03 * tube_r, 0.125 * length), (1.03 * tube_r, 0.55 * length)]
-    points += [(tube_r, 0.56 * length), (tube_r, 0.66 * length), *smooth([(tube_r, 0.66 * length), (r, 0.8 * length)], 5)[1:]]
+    points = [
+        (0, 0),
+        (0.9 * tube_r, 0),
+        (tube_r, 0.002),
+        (tube_r, 0.12 * length),
+        (1.03 * tube_r, 0.125 * length),
+        (1.03 * tube_r, 0.55 * length),
+    ]
+    points += [
+        (tube_r, 0.56 * length),
+        (tube_r, 0.66 * length),
+        *smooth([(tube_r, 0.66 * length), (r, 0.8 * length)], 5)[1:],
+    ]
     points += [(r, 0.99 * length), (0.93 * r, length), (0.88 * r, length), (0.86 * r, 0.985 * length)]
     body = revolve([*points, (0.0, 0.985 * length)], d.color("device"))
     outline = [p for p in points if p[1] <= 0.9901 * length] + [(0.93 * r, length), (0.0, length)]
@@ -236,13 +296,31 @@ def marker(d: Draw) -> Part:
     """A felt-tip pen with its cap on; lies along x."""
     length, r = d("length"), d("radius")
     color = d.hex("bright")
-    points = [(0, 0), (0.8 * r, 0), (0.92 * r, 0.002), (0.92 * r, 0.1 * length), (0.92 * r, 0.6 * length), (r, 0.605 * length), (r, 0.93 * length)]
-    body = revolve([*points, *arc((0.7 * r, 0.93 * length), 0.3 * r, 20, 80, 4), (0.6 * r, length), (0, length)], labels.linear(color), 36)
+    points = [
+        (0, 0),
+        (0.8 * r, 0),
+        (0.92 * r, 0.002),
+        (0.92 * r, 0.1 * length),
+        (0.92 * r, 0.6 * length),
+        (r, 0.605 * length),
+        (r, 0.93 * length),
+    ]
+    body = revolve(
+        [*points, *arc((0.7 * r, 0.93 * length), 0.3 * r, 20, 80, 4), (0.6 * r, length), (0, length)],
+        labels.linear(color),
+        36,
+    )
     image = labels.panel(d.rng, 256, 128, "MARKER", (color, "#ffffff", "#202020", color))
-    side = (body.centers[:, 2] > 0.1 * length) & (body.centers[:, 2] < 0.6 * length) & (np.abs(body.face_normals[:, 2]) < 0.5)
+    side = (
+        (body.centers[:, 2] > 0.1 * length)
+        & (body.centers[:, 2] < 0.6 * length)
+        & (np.abs(body.face_normals[:, 2]) < 0.5)
+    )
     turned_image = d.picture(np.ascontiguousarray(np.rot90(image)))
     body = body.wrap(side, turned_image, 0.1 * length, 0.6 * length)
-    clip = block((0.0018, 0.3 * r, 0.26 * length), labels.linear(color), 0.0005, 0.0005, 1).at(r + 0.0004, 0.0, 0.77 * length)
+    clip = block((0.0018, 0.3 * r, 0.26 * length), labels.linear(color), 0.0005, 0.0005, 1).at(
+        r + 0.0004, 0.0, 0.77 * length
+    )
     return join(body, clip.with_hulls([])).turned(**LYING).at(z=r)
 
 
@@ -250,7 +328,17 @@ def battery(d: Draw) -> Part:
     """A round battery cell."""
     h, r = d("height"), d("radius")
     low, high = 0.002, 0.97 * h
-    points = [(0, 0), (0.9 * r, 0), (r, low), (r, 0.68 * h), (r, high), (0.9 * r, 0.975 * h), (0.35 * r, 0.975 * h), (0.33 * r, h), (0, h)]
+    points = [
+        (0, 0),
+        (0.9 * r, 0),
+        (r, low),
+        (r, 0.68 * h),
+        (r, high),
+        (0.9 * r, 0.975 * h),
+        (0.35 * r, 0.975 * h),
+        (0.33 * r, h),
+        (0, h),
+    ]
     body = revolve(points, d.color("steel"), 36)
     body = body.with_hulls(revolve([(0, 0), (r, 0), (r, 0.975 * h), (0, 0.975 * h)], (0, 0, 0)).hulls)
     image = labels.stripes(192, 192, [d.hex("bright"), "#1b1b1d", "#1b1b1d"], 3)
@@ -261,7 +349,9 @@ def battery(d: Draw) -> Part:
         labels.write(ImageDraw.Draw(canvas), labels.brand(d.rng), (x, 112), 84, 36, "#f2f2f2")
         labels.write(ImageDraw.Draw(canvas), "1.5 V  +", (x, 34), 60, 24, "#f2f2f2")
     side = np.abs(body.face_normals[:, 2]) < 0.5
-    return body.wrap(side & (body.centers[:, 2] < high) & (body.centers[:, 2] > low), d.picture(np.asarray(canvas)), low, high)
+    return body.wrap(
+        side & (body.centers[:, 2] < high) & (body.centers[:, 2] > low), d.picture(np.asarray(canvas)), low, high
+    )
 
 
 def light_bulb(d: Draw) -> Part:
@@ -273,8 +363,21 @@ def light_bulb(d: Draw) -> Part:
         z = (0.07 + 0.045 * k) * h
         points += [(1.06 * base, z), (0.97 * base, z + 0.022 * h)]
     foot = revolve([*points, (0.97 * base, 0.27 * h), (0, 0.27 * h)], d.color("metal"), 36)
-    foot = foot.with_hulls(revolve([(0, 0), (0.3 * base, 0), (base, 0.05 * h), (base, 0.27 * h), (0, 0.27 * h)], (0, 0, 0)).hulls)
-    shape = smooth([(1.05 * base, 0.25 * h), (1.15 * base, 0.34 * h), (0.9 * r, 0.52 * h), (r, 0.68 * h), (0.8 * r, 0.88 * h), (0.3 * r, 0.99 * h), (0.0, h)], 28)
+    foot = foot.with_hulls(
+        revolve([(0, 0), (0.3 * base, 0), (base, 0.05 * h), (base, 0.27 * h), (0, 0.27 * h)], (0, 0, 0)).hulls
+    )
+    shape = smooth(
+        [
+            (1.05 * base, 0.25 * h),
+            (1.15 * base, 0.34 * h),
+            (0.9 * r, 0.52 * h),
+            (r, 0.68 * h),
+            (0.8 * r, 0.88 * h),
+            (0.3 * r, 0.99 * h),
+            (0.0, h),
+        ],
+        28,
+    )
     glass = revolve([(0, 0.25 * h), *shape], d.color("wax"), 44)
     return join(foot, glass)
 
@@ -304,7 +407,15 @@ def sports_ball(d: Draw) -> Part:
 def pawn(d: Draw) -> Part:
     """A large chess pawn."""
     h, r = d("height"), d("radius")
-    shape = [(r, 0.004), (r, 0.06 * h), (0.85 * r, 0.1 * h), (0.5 * r, 0.3 * h), (0.38 * r, 0.56 * h), (0.62 * r, 0.61 * h), (0.42 * r, 0.66 * h)]
+    shape = [
+        (r, 0.004),
+        (r, 0.06 * h),
+        (0.85 * r, 0.1 * h),
+        (0.5 * r, 0.3 * h),
+        (0.38 * r, 0.56 * h),
+        (0.62 * r, 0.61 * h),
+        (0.42 * r, 0.66 * h),
+    ]
     top = [(0.5 * r * np.cos(a), 0.82 * h + 0.18 * h * np.sin(a)) for a in np.linspace(-1.0, np.pi / 2, 14)]
     return revolve([(0, 0), (0.96 * r, 0), *smooth(shape, 24), *top], d.color("chess"), 40)
 

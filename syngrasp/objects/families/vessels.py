@@ -18,7 +18,11 @@ def mug(d: Draw) -> Part:
     outside = [(0.0, 0.0), (0.8 * r, 0.0), (0.84 * r, 0.001), *arc((r * 0.9, 0.1 * r), 0.1 * r, -80, 0, 4)]
     outside += smooth([(r, 0.1 * r), (r * belly, 0.5 * h), (r, h - 0.002)], 12)[1:]
     rim = [(r - 0.2 * wall, h - 0.0004), (r - 0.5 * wall, h), (r - 0.8 * wall, h - 0.0004)]
-    inside = [(0.0, 1.4 * wall), (0.75 * r, 1.4 * wall), *arc((r * 0.86 - wall, 1.4 * wall + 0.14 * r), 0.14 * r, -80, 0, 4)]
+    inside = [
+        (0.0, 1.4 * wall),
+        (0.75 * r, 1.4 * wall),
+        *arc((r * 0.86 - wall, 1.4 * wall + 0.14 * r), 0.14 * r, -80, 0, 4),
+    ]
     inside += smooth([(r - wall, 0.3 * r), (r * belly - wall, 0.5 * h), (r - wall, h - 0.002)], 8)[1:]
     body = vessel([*outside, *rim[:2]], [*inside, *rim[:1:-1]], color, wedges=10)
     reach = d("handle") * r
@@ -55,7 +59,10 @@ def _outside_only(handle: Part, radius: float) -> Part:
     reach = np.linalg.norm(points[:, :2], axis=1)
     close = reach < radius
     points[close, :2] *= (radius / np.maximum(reach[close], 1e-9))[:, None]
-    hulls = [np.where(np.linalg.norm(h[:, :2], axis=1, keepdims=True) < radius, _to_radius(h, radius), h) for h in handle.hulls]
+    hulls = [
+        np.where(np.linalg.norm(h[:, :2], axis=1, keepdims=True) < radius, _to_radius(h, radius), h)
+        for h in handle.hulls
+    ]
     from dataclasses import replace
 
     return replace(handle, vertices=points, hulls=tuple(hulls))
@@ -71,7 +78,12 @@ def cup(d: Draw) -> Part:
     h, r, wall, low = d("height"), d("radius"), d("wall"), d("taper")
     outside = [(0.0, 0.0), (low * r - 0.002, 0.0), (low * r, 0.002), *smooth([(low * r, 0.002), (r, h - 0.003)], 8)[1:]]
     outside += [(r + 0.0008, h - 0.002), (r + 0.0005, h)]
-    inside = [(0.0, 2.0 * wall), (low * r - 1.5 * wall, 2.0 * wall), (low * r - wall, 3.0 * wall), (r - wall, h - 0.001)]
+    inside = [
+        (0.0, 2.0 * wall),
+        (low * r - 1.5 * wall, 2.0 * wall),
+        (low * r - wall, 3.0 * wall),
+        (r - wall, h - 0.001),
+    ]
     part = vessel(outside, [*inside, (r - 0.6 * wall, h)], d.color("bright"), wedges=10)
     if d.pick([True, False]):
         colors = [d.hex("bright"), d.hex("glaze_light"), d.hex("bright")]
@@ -107,7 +119,9 @@ def dish(d: Draw) -> Part:
     w = well * r
     outside = [(0.0, 0.0), (w - 0.003, 0.0), *smooth([(w, 0.001), (0.5 * (w + r), 0.5 * h), (r, h - 0.0008)], 10)]
     inside = [(0.0, wall), (0.5 * w, wall), (w - wall, wall + 0.0004)]
-    inside += smooth([(w, wall + 0.0018), (0.5 * (w + r) - 0.6 * wall, 0.5 * h + 0.6 * wall), (r - 0.8 * wall, h - 0.0003)], 10)
+    inside += smooth(
+        [(w, wall + 0.0018), (0.5 * (w + r) - 0.6 * wall, 0.5 * h + 0.6 * wall), (r - 0.8 * wall, h - 0.0003)], 10
+    )
     part = vessel([*outside, (r - 0.2 * wall, h)], [*inside, (r - 0.5 * wall, h)], d.color("glaze_light"), wedges=14)
     radial = np.linalg.norm(part.centers[:, :2], axis=1)
     top = part.face_normals[:, 2] > 0.05
@@ -124,7 +138,14 @@ def vase(d: Draw) -> Part:
     """A bellied vase with a narrow neck and an open mouth."""
     h, r, neck, wall = d("height"), d("radius"), d("neck"), d("wall")
     n = neck * r
-    shape = [(0.62 * r, 0.002), (0.9 * r, 0.18 * h), (r, 0.38 * h), (0.78 * r, 0.62 * h), (n, 0.82 * h), (1.25 * n, h - 0.001)]
+    shape = [
+        (0.62 * r, 0.002),
+        (0.9 * r, 0.18 * h),
+        (r, 0.38 * h),
+        (0.78 * r, 0.62 * h),
+        (n, 0.82 * h),
+        (1.25 * n, h - 0.001),
+    ]
     outside = [(0.0, 0.0), (0.6 * r, 0.0), *smooth(shape, 26), (1.25 * n - 0.3 * wall, h)]
     hollow = [(0.45 * r, 2.0 * wall), (0.85 * r - wall, 0.2 * h), (r - wall, 0.38 * h), (0.78 * r - wall, 0.62 * h)]
     hollow += [(n - wall, 0.82 * h), (1.25 * n - wall, h - 0.0008)]
@@ -139,7 +160,14 @@ def pot(d: Draw) -> Part:
     """A flower pot with a collar."""
     h, r, wall = d("height"), d("radius"), d("wall")
     low, collar = 0.7 * r, 0.74 * h
-    outside = [(0.0, 0.0), (low - 0.001, 0.0), (low, 0.001), (0.9 * r, collar), (r - 0.001, collar + 0.0005), (r, collar + 0.002)]
+    outside = [
+        (0.0, 0.0),
+        (low - 0.001, 0.0),
+        (low, 0.001),
+        (0.9 * r, collar),
+        (r - 0.001, collar + 0.0005),
+        (r, collar + 0.002),
+    ]
     outside += [(r, h - 0.001), (r - 0.001, h)]
     inside = [(0.0, 1.5 * wall), (low - wall, 1.5 * wall), (r - 1.6 * wall, h - 0.001), (r - 1.5 * wall, h)]
     part = vessel(outside, inside, d.color("clay"), wedges=10)
@@ -150,8 +178,15 @@ def goblet(d: Draw) -> Part:
     """A cup on a stem and a foot."""
     h, r, wall = d("height"), d("radius"), d("wall")
     stem, base = 0.006 + 0.05 * r, 0.46 * h
-    outside = [(0.0, 0.0), (0.85 * r, 0.0), (0.85 * r, 0.002), *smooth([(0.84 * r, 0.003), (2.2 * stem, 0.008), (stem, 0.02)], 6)]
-    bell = smooth([(stem, base - 0.012), (1.6 * stem, base), (0.86 * r, base + 0.16 * h), (r, base + 0.32 * h), (0.93 * r, h)], 18)
+    outside = [
+        (0.0, 0.0),
+        (0.85 * r, 0.0),
+        (0.85 * r, 0.002),
+        *smooth([(0.84 * r, 0.003), (2.2 * stem, 0.008), (stem, 0.02)], 6),
+    ]
+    bell = smooth(
+        [(stem, base - 0.012), (1.6 * stem, base), (0.86 * r, base + 0.16 * h), (r, base + 0.32 * h), (0.93 * r, h)], 18
+    )
     inside = [(0.0, base + 0.01), (0.4 * r, base + 0.016), (0.82 * r - wall, base + 0.17 * h)]
     inside += [(r - wall, base + 0.33 * h), (0.93 * r - wall, h - 0.0004)]
     inside = [inside[0], *smooth(inside[1:], 14)]
