@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 from numba import njit
 from numpy.typing import NDArray
-from scipy.spatial import cKDTree
+from scipy.spatial import KDTree
 
 from syngrasp import se3
 from syngrasp.geometry.casting import (
@@ -98,7 +98,7 @@ def sample_grasps(
     """
     options = options or AntipodalOptions()
     parts = pack_hulls(hulls)
-    surface = cKDTree(points_on_mesh(np.asarray(vertices, dtype=np.float64), np.asarray(faces), rng))
+    surface = KDTree(points_on_mesh(np.asarray(vertices, dtype=np.float64), np.asarray(faces), rng))
     length = characteristic_length(parts)
     widest = gripper.max_width - options.width_margin
     found: list[GraspSet] = []

@@ -35,7 +35,7 @@ def stable_poses(points: ArrayLike, com: ArrayLike = (0.0, 0.0, 0.0), limit: int
     chance = _solid_angle(corners)
     chance /= chance.sum()
     rest = _roll(hull, corners, normals, offsets)
-    probability = np.bincount(rest, weights=chance, minlength=len(rest))
+    probability = np.bincount(rest, weights=chance, minlength=len(rest)).astype(np.float64)
     facets, share = _distinct(normals, probability)
     facets, share = _seats(normals, facets, share, limit)
     R = _turn_down(normals[facets])
@@ -87,7 +87,7 @@ def _seats(normals: F64, facets: NDArray[np.intp], share: F64, limit: int) -> tu
     """
     near = normals[facets] @ normals[facets].T > np.cos(ROLLING_ANGLE)
     count, side = connected_components(near, directed=False)
-    total = np.bincount(side, weights=share, minlength=count)
+    total = np.bincount(side, weights=share, minlength=count).astype(np.float64)
     sides = _likeliest(total)[:limit]
     seats = np.zeros(count, dtype=np.int64)
     seats[sides] = 1
@@ -110,7 +110,7 @@ def _seats(normals: F64, facets: NDArray[np.intp], share: F64, limit: int) -> tu
     return facets[chosen][best], np.array(chance)[best]
 
 
-def _likeliest(chance: F64) -> NDArray[np.intp]:
+def _likeliest(chance: NDArray[np.floating]) -> NDArray[np.intp]:
     """Indices by falling chance. Chances that are equal by symmetry differ in their last bits: rounding keeps the order
     from hanging on these."""
     return np.lexsort((np.arange(len(chance)), -np.round(chance, 9)))

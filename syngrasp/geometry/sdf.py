@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 import numpy as np
 from numba import njit
-from scipy.spatial import cKDTree
+from scipy.spatial import KDTree
 
 from syngrasp.geometry.hulls import F64, ConvexParts, inside_any, pack_hulls, part_distance
 from syngrasp.records import SdfGrid
@@ -61,7 +61,7 @@ def _interior_depth(parts: ConvexParts, points: F64, step: float) -> F64:
     if not len(centers):
         return np.zeros(len(points))
     k = min(DISC_NEIGHBOURS, len(centers))
-    _, index = cKDTree(centers).query(points, k=k)
+    _, index = KDTree(centers).query(points, k=k)
     index = index.reshape(len(points), k)
     offset = points[:, None] - centers[index]
     along = np.einsum("nki,nki->nk", offset, normals[index])

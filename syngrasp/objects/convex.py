@@ -9,6 +9,7 @@ import numpy as np
 from syngrasp.records import F64
 
 MAX_HULL_VERTICES = 40  # keeps MuJoCo's compilation and collision cheap
+ROUND_HULL_VERTICES = 64  # of a hull that stands alone for a round thing: it then rests within a millimetre
 TOLERANCE = 0.006  # of a thinned hull, as a share of its size
 SIDES = 14  # of the prism that stands for a round piece
 
@@ -87,7 +88,9 @@ def ring_hulls(outside: F64, inside: F64, wedges: int, sides: int = SIDES) -> li
     The wall's section is cut from each corner of the thinned inside to the nearest point of the outside; the piece at
     the axis is a floor, each other one a ring of wedges, so the cavity stays open.
     """
-    inner, outer = _simplify(inside, 0.035), _simplify(outside, 0.008)
+    walls = [np.linalg.norm(_point_on(outside, _nearest_on(outside, point)) - point) for point in inside[1:-2]]
+    tolerance = min(0.035, 0.6 * float(np.median(walls)) / float(np.ptp(inside, axis=0).max()))
+    inner, outer = _simplify(inside, tolerance), _simplify(outside, 0.008)
     height = float(np.ptp(outside[:, 1]))
     feet = [0.0, *(_nearest_on(outer, corner) for corner in inner[1:-1]), float(len(outer) - 1)]
     pieces = []

@@ -33,6 +33,11 @@ def rgb(color: str) -> tuple[int, int, int]:
     return int(color[1:3], 16), int(color[3:5], 16), int(color[5:7], 16)
 
 
+def darker(color: str, amount: float) -> str:
+    """An sRGB colour with its values times `amount`."""
+    return "#" + "".join(f"{int(amount * value):02x}" for value in rgb(color))
+
+
 def linear(color: str) -> F64:
     """Linear base colour (3,) of sRGB "#rrggbb" (IEC 61966-2-1)."""
     return linear_of(np.array(rgb(color)) / 255.0)

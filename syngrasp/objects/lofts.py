@@ -8,7 +8,7 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import ArrayLike
 
-from syngrasp.objects.convex import frustum_hulls, ring_hulls, thin, wedges_of
+from syngrasp.objects.convex import ROUND_HULL_VERTICES, frustum_hulls, ring_hulls, thin, wedges_of
 from syngrasp.objects.part import CREASE, Part, make_part, unit
 from syngrasp.records import F64
 
@@ -153,7 +153,7 @@ def ball(radii: ArrayLike, color: ArrayLike, segments: int = 40, rings: int = 24
     latitude = np.linspace(-np.pi / 2.0, np.pi / 2.0, rings)
     unit_ball = revolve(list(zip(np.cos(latitude), np.sin(latitude), strict=True)), color, segments)
     vertices = unit_ball.vertices * np.asarray(radii, dtype=np.float64)
-    return make_part(vertices, unit_ball.faces, color, [thin(vertices)])
+    return make_part(vertices, unit_ball.faces, color, [thin(vertices, ROUND_HULL_VERTICES)])
 
 
 def ring(major: float, minor: float, color: ArrayLike, wedges: int = 12, segments: int = 48, sides: int = 20) -> Part:

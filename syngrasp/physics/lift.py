@@ -213,9 +213,9 @@ def goal_poses(ee_pose: F32, T_base_grasp: F64, gripper: F64) -> F32:
 
 
 def hermite(q: F64, qd: F64, dt: float, steps: int) -> tuple[F64, F64]:
-    """Cubic Hermite interpolation between two frames dt apart: positions and velocities (steps, dof) at the ends of
-    `steps` equal parts of the interval, from positions and velocities (2, dof) at its ends."""
-    s = (np.arange(1, steps + 1) / steps)[:, None]
+    """Cubic Hermite interpolation between two frames dt apart: positions and velocities (steps, dof) at the starts
+    of `steps` equal parts of the interval, from positions and velocities (2, dof) at its ends."""
+    s = (np.arange(steps) / steps)[:, None]
     v0, v1, jump = qd[0] * dt, qd[1] * dt, q[1] - q[0]
     position = q[0] + s * v0 + s**2 * (3 * jump - 2 * v0 - v1) + s**3 * (v0 + v1 - 2 * jump)
     velocity = v0 + 2 * s * (3 * jump - 2 * v0 - v1) + 3 * s**2 * (v0 + v1 - 2 * jump)

@@ -18,6 +18,7 @@ F64 = NDArray[np.float64]
 U8 = NDArray[np.uint8]
 
 STILL = 2e-3  # a TCP that moves less in a frame has not begun to lift [m]
+MAX_STEP = 0.7  # of a joint from frame to frame [rad]
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,10 +85,12 @@ def replay(
 
 def integrate(T_first: F64, action: F64) -> F64:
     """TCP poses (F, 4, 4) reached by actions (F, 7) from a first pose (4, 4)."""
-    poses = [T_first]
-    for motion in action[:-1, :6]:
-        poses.append(se3.apply_delta(poses[-1], motion))
-    return np.stack(poses)
+    turns = se3.matrix_from_rpy(action[:-1, 3:6])
+    R = [T_first[:3, :3]]
+    for turn in turns:
+        R.append(turn @ R[-1])
+    way = np.concatenate([np.zeros((1, 3)), np.cumsum(action[:-1, :3], axis=0)])
+    return se3.make(np.stack(R), T_first[:3, 3] + way)
 
 
 def phases_of(action: F64) -> U8:
@@ -100,13 +103,8 @@ def phases_of(action: F64) -> U8:
 
 def _follow(robot: Robot, T_base_tcp: F64, first_q: F64) -> F64 | None:
     """Configurations (F, dof) along TCP poses (F, 4, 4), each continuing the one before; None out of reach."""
-    way = [first_q]
-    for T in T_base_tcp[1:]:
-        q = robot.ik_near(T, way[-1])
-        if q is None:
-            return None
-        way.append(q)
-    return np.stack(way)
+    following = robot.ik_along(T_base_tcp[1:], first_q, MAX_STEP)
+    return np.concatenate([first_q[None], following]) if len(following) == len(T_base_tcp) - 1 else None
 
 
 def _velocities(q: F64, dt: float) -> F64:

@@ -51,8 +51,8 @@ Accept = Callable[[NDArray[np.uint8]], bool]
 class TraceOptions:
     """Quality against time."""
 
-    still_grid: int = 2  # samples per pixel and axis of what stands still
-    sky_rays: int = 2  # per such sample, for the shade in corners and under things
+    still_grid: int = 2  # samples per pixel and axis on the outlines of what stands still
+    still_rays: int = 2  # per pixel of it to the sky and to each lamp, before they are evened out
     smooth: bool = True  # more samples on the outlines of what moves
     batch: int = 8  # frames at a time; any number gives the same pixels
 
@@ -103,11 +103,11 @@ class MjWarpRenderer:
             layer=self._layer(len(poses), len(look.lights)),
         )
         dim, options = (len(poses), self.width * self.height), self.options
-        self._launch(
-            tracer_still.trace_still,
-            dim,
-            *(stage.world, stage.still, stage.cameras, self.width, options.still_grid, options.sky_rays, stage.layer),
-        )
+        hits = self._empty(dim, tracer_types.Hit)
+        common = (stage.world, stage.still, stage.cameras, self.width)
+        self._launch(tracer_still.find_still, dim, *common, stage.layer, hits)
+        quality = (options.still_grid, options.still_rays)
+        self._launch(tracer_still.trace_still, dim, *common, self.height, *quality, hits, stage.layer)
         self._launch(tracer_still.compose_still, dim, stage.world, self.width, self.height, stage.layer)
         light, ambient = stage.layer.light.numpy(), stage.layer.ambient.numpy()
         rows["gain"] = packing.exposure_gain(ambient, light, look)
@@ -250,8 +250,8 @@ class MjWarpRenderer:
         layer.t = wp.empty((cameras, pixels), dtype=float, device=self.device)
         layer.label = wp.empty((cameras, pixels), dtype=wp.uint8, device=self.device)
         layer.normal = wp.empty((cameras, pixels), dtype=wp.vec3, device=self.device)
-        layer.ambient = wp.empty((cameras, pixels), dtype=wp.vec3, device=self.device)
-        layer.open = wp.empty((cameras, pixels), dtype=float, device=self.device)
+        layer.ambient = wp.zeros((cameras, pixels), dtype=wp.vec3, device=self.device)
+        layer.open = wp.zeros((cameras, pixels), dtype=float, device=self.device)
         layer.seen = wp.zeros((cameras, pixels, lights), dtype=float, device=self.device)
         layer.light = wp.zeros((cameras, pixels, lights), dtype=wp.vec3, device=self.device)
         return layer

@@ -32,9 +32,12 @@ def linear_to_srgb_values(linear: NDArray[Any]) -> NDArray[Any]:
     return np.where(x <= 0.0031308, 12.92 * x, 1.055 * np.power(np.maximum(x, 1e-8), 1 / 2.4) - 0.055)
 
 
+_LINEAR_TO_BYTE = (linear_to_srgb_values(np.linspace(0.0, 1.0, 4096)) * 255.0 + 0.5).astype(np.uint8)
+
+
 def linear_to_srgb(linear: F32) -> U8:
-    """sRGB bytes of linear values in [0, 1]."""
-    return (linear_to_srgb_values(linear) * 255.0 + 0.5).astype(np.uint8)
+    """sRGB bytes of linear values in [0, 1], by a table of 4096 steps: off by at most one."""
+    return _LINEAR_TO_BYTE[(linear * np.float32(4095.0) + np.float32(0.5)).astype(np.int16)]
 
 
 def mip_chain(texture: U8) -> list[U8]:
@@ -42,10 +45,11 @@ def mip_chain(texture: U8) -> list[U8]:
     levels = [np.ascontiguousarray(texture)]
     linear = SRGB_TO_LINEAR[texture]
     while max(linear.shape[:2]) > 1:
-        height, width = linear.shape[:2]
-        h, w = max(height // 2, 1), max(width // 2, 1)
-        rows = linear[: 2 * h].reshape(h, -1, width, 3).mean(axis=1) if height > 1 else linear
-        linear = rows[:, : 2 * w].reshape(h, w, -1, 3).mean(axis=2) if width > 1 else rows
+        for axis in (0, 1):
+            half = linear.shape[axis] // 2
+            if half:
+                even, odd = (linear[i : 2 * half : 2] if axis == 0 else linear[:, i : 2 * half : 2] for i in (0, 1))
+                linear = np.float32(0.5) * (even + odd)
         levels.append(linear_to_srgb(linear))
     return levels
 

@@ -13,7 +13,7 @@ from syngrasp.rendering.tracer_cull import TILE
 from syngrasp.rendering.tracer_rays import hit_part, invert
 from syngrasp.rendering.tracer_shading import ambient, encode, part_surface, reflect_light, sample_light
 from syngrasp.rendering.tracer_shadow import DIM, faces, known_share, shadow, shadow_ray, still_point
-from syngrasp.rendering.tracer_still import NOTHING, camera_ray, phase_of
+from syngrasp.rendering.tracer_still import NOTHING, camera_ray, differs, phase_of
 from syngrasp.rendering.tracer_types import Camera, Hit, Instance, StillLayer, World
 
 wp.set_module_options({"enable_backward": False})
@@ -146,13 +146,11 @@ def still_color(
 
 
 @wp.func
-def differs(a: Hit, b: Hit) -> bool:
-    """Whether an outline or a crease runs between two neighbouring pixels."""
-    if a.part < 0 and b.part < 0:
+def moving_differs(hits: wp.array3d(dtype=Hit), f: int, c: int, a: int, b: int) -> bool:
+    """Whether a moving part's outline or crease runs between two pixels."""
+    if hits[f, c, a].part < 0 and hits[f, c, b].part < 0:
         return False
-    if a.part != b.part:
-        return True
-    return wp.abs(a.t - b.t) > 0.03 * a.t or wp.dot(a.normal, b.normal) < 0.7
+    return differs(hits[f, c, a], hits[f, c, b])
 
 
 @wp.kernel
@@ -189,13 +187,13 @@ def shade_frame(
     outline = False
     if smooth != 0:
         if x > 0:
-            outline = outline or differs(hit, hits[f, c, pixel - 1])
+            outline = outline or moving_differs(hits, f, c, pixel, pixel - 1)
         if x < width - 1:
-            outline = outline or differs(hit, hits[f, c, pixel + 1])
+            outline = outline or moving_differs(hits, f, c, pixel, pixel + 1)
         if y > 0:
-            outline = outline or differs(hit, hits[f, c, pixel - width])
+            outline = outline or moving_differs(hits, f, c, pixel, pixel - width)
         if y < height - 1:
-            outline = outline or differs(hit, hits[f, c, pixel + width])
+            outline = outline or moving_differs(hits, f, c, pixel, pixel + width)
     behind = wp.vec3(0.0)
     if hit.part < 0 or outline:
         point = still_point(camera, layer, c, pixel, ray)

@@ -58,7 +58,7 @@ def shadow(
     if mask == wp.uint64(0):
         return 1.0
     seen = shadow_ray(world, still, moving, row, mask, light, point, 0.75, phase)
-    if light.radius < 0.3 * SOFT:
+    if light.radius < SOFT:
         return seen
     seen += shadow_ray(world, still, moving, row, mask, light, point, 0.75, phase + 3.14159265)
     if seen < 0.5 or seen > 1.5:

@@ -20,7 +20,7 @@ WALL = wp.constant(-3)
 CEILING = wp.constant(-4)
 FIRST_BOX = wp.constant(-10)  # box i is FIRST_BOX − i
 
-SOFT = wp.constant(0.02)  # lamps of a smaller radius [m] cast hard shadows
+SOFT = wp.constant(0.008)  # lamps of a smaller radius [m] cast hard shadows
 OCCLUSION_REACH = wp.constant(0.3)  # [m] how far something may stand to keep the sky's light away
 
 
@@ -131,69 +131,131 @@ def hemisphere(normal: wp.vec3, index: int, count: int, phase: float) -> wp.vec3
 
 
 @wp.kernel
+def find_still(
+    world: World,
+    still: wp.array2d(dtype=Instance),
+    cameras: wp.array(dtype=Camera),
+    width: int,
+    layer: StillLayer,
+    hits: wp.array2d(dtype=Hit),
+):
+    """What lies behind the pixels' centres when nothing moves."""
+    c, pixel = wp.tid()
+    x = pixel % width
+    y = pixel // width
+    ray = camera_ray(cameras[c], float(x) + 0.5, float(y) + 0.5)
+    hit = nearest_still(world, still, cameras[c].position, ray)
+    hits[c, pixel] = hit
+    layer.t[c, pixel] = hit.t
+    layer.normal[c, pixel] = hit.normal
+    label = int(0)
+    if hit.part >= 0:
+        label = world.still[hit.part].label
+    if hit.part <= FIRST_BOX:
+        label = world.boxes[FIRST_BOX - hit.part].label
+    layer.label[c, pixel] = wp.uint8(label)
+
+
+@wp.func
+def differs(a: Hit, b: Hit) -> bool:
+    """Whether an outline or a crease runs between two neighbouring pixels."""
+    if a.part != b.part:
+        return True
+    return wp.abs(a.t - b.t) > 0.03 * a.t or wp.dot(a.normal, b.normal) < 0.7
+
+
+@wp.kernel
 def trace_still(
     world: World,
     still: wp.array2d(dtype=Instance),
     cameras: wp.array(dtype=Camera),
     width: int,
+    height: int,
     grid: int,
-    sky_rays: int,
+    rays: int,
+    hits: wp.array2d(dtype=Hit),
     layer: StillLayer,
 ):
-    """The still layer, with grid × grid samples per pixel."""
+    """The still layer's light: at pixels' centres, on outlines with grid × grid samples per pixel; `rays` per pixel go
+    to the sky and to each lamp, more on outlines."""
     c, pixel = wp.tid()
     camera = cameras[c]
-    px = float(pixel % width)
-    py = float(pixel // width)
-    origin = camera.position
-    centre = nearest_still(world, still, origin, camera_ray(camera, px + 0.5, py + 0.5))
-    layer.t[c, pixel] = centre.t
-    layer.normal[c, pixel] = centre.normal
-    label = int(0)
-    if centre.part >= 0:
-        label = world.still[centre.part].label
-    if centre.part <= FIRST_BOX:
-        label = world.boxes[FIRST_BOX - centre.part].label
-    layer.label[c, pixel] = wp.uint8(label)
-
-    count = grid * grid
-    weight = 1.0 / float(count)
+    x = pixel % width
+    y = pixel // width
+    here = hits[c, pixel]
+    outline = False
+    if x > 0:
+        outline = outline or differs(here, hits[c, pixel - 1])
+    if x < width - 1:
+        outline = outline or differs(here, hits[c, pixel + 1])
+    if y > 0:
+        outline = outline or differs(here, hits[c, pixel - width])
+    if y < height - 1:
+        outline = outline or differs(here, hits[c, pixel + width])
     phase = phase_of(pixel, 17 + c)
-    sky_light = wp.vec3(0.0)
-    free = float(0.0)
-    for index in range(count):
-        x = px + (float(index % grid) + 0.5) / float(grid)
-        y = py + (float(index // grid) + 0.5) / float(grid)
-        ray = camera_ray(camera, x, y)
-        hit = nearest_still(world, still, origin, ray)
-        unit = wp.normalize(ray)
-        if hit.part == NOTHING:
-            sky_light += sky(world, unit) * weight
-            free += weight
-        else:
-            s = still_surface(world, still, hit, origin, ray)
-            blocked = float(0.0)
-            if hit.part >= 0 or hit.part <= FIRST_BOX:
-                for k in range(sky_rays):
-                    up = hemisphere(s.face_normal, index * sky_rays + k, count * sky_rays, phase)
-                    if still_blocks(world, still, s.point, up, OCCLUSION_REACH):
-                        blocked += 1.0
-                blocked = blocked / float(wp.max(sky_rays, 1))
-            free += (1.0 - 0.85 * blocked) * weight
-            sky_light += ambient(world, s, -unit) * weight
-            r = wp.sqrt((float(index) + 0.5) * weight)
-            angle = phase + 2.39996323 * float(index)
-            for lamp in range(world.lights.shape[0]):
-                light = sample_light(world.lights[lamp], s.point, r * wp.cos(angle), r * wp.sin(angle))
-                share = wp.cw_mul(reflect_light(s, -unit, light.direction), light.color) * weight
-                if wp.dot(s.face_normal, light.direction) > 0.0 and wp.max(share) > 0.0:
-                    layer.light[c, pixel, lamp] += share
-                    if not still_blocks(world, still, s.point, light.direction, light.distance):
-                        layer.seen[c, pixel, lamp] += wp.max(share)
-    layer.ambient[c, pixel] = sky_light
-    layer.open[c, pixel] = free
+    if not outline or grid == 1:
+        ray = camera_ray(camera, float(x) + 0.5, float(y) + 0.5)
+        add_still(world, still, here, camera.position, ray, phase, 0, rays, rays, 1.0, c, pixel, layer)
+    else:
+        count = grid * grid
+        each = (rays + count - 1) // count
+        for index in range(count):
+            dx = (float(index % grid) + 0.5) / float(grid)
+            dy = (float(index // grid) + 0.5) / float(grid)
+            ray = camera_ray(camera, float(x) + dx, float(y) + dy)
+            hit = nearest_still(world, still, camera.position, ray)
+            weight = 1.0 / float(count)
+            first = index * each
+            add_still(
+                world, still, hit, camera.position, ray, phase, first, each, each * count, weight, c, pixel, layer
+            )
     for lamp in range(world.lights.shape[0]):
-        layer.seen[c, pixel, lamp] = layer.seen[c, pixel, lamp] / wp.max(wp.max(layer.light[c, pixel, lamp]), 1.0e-9)
+        full = wp.max(layer.light[c, pixel, lamp])
+        layer.seen[c, pixel, lamp] = layer.seen[c, pixel, lamp] / wp.max(full, 1.0e-9)
+
+
+@wp.func
+def add_still(
+    world: World,
+    still: wp.array2d(dtype=Instance),
+    hit: Hit,
+    origin: wp.vec3,
+    ray: wp.vec3,
+    phase: float,
+    first: int,
+    rays: int,
+    total: int,
+    weight: float,
+    c: int,
+    pixel: int,
+    layer: StillLayer,
+):
+    """Adds one sample of a pixel; it casts the rays `first` … `first` + `rays` − 1 of the pixel's `total`."""
+    unit = wp.normalize(ray)
+    if hit.part == NOTHING:
+        layer.ambient[c, pixel] += sky(world, unit) * weight
+        layer.open[c, pixel] += weight
+    else:
+        s = still_surface(world, still, hit, origin, ray)
+        blocked = float(0.0)
+        if hit.part >= 0 or hit.part <= FIRST_BOX:
+            for k in range(rays):
+                up = hemisphere(s.face_normal, first + k, total, phase)
+                if still_blocks(world, still, s.point, up, OCCLUSION_REACH):
+                    blocked += 1.0 / float(rays)
+        layer.open[c, pixel] += (1.0 - 0.85 * blocked) * weight
+        layer.ambient[c, pixel] += ambient(world, s, -unit) * weight
+        for lamp in range(world.lights.shape[0]):
+            central = sample_light(world.lights[lamp], s.point, 0.0, 0.0)
+            share = wp.cw_mul(reflect_light(s, -unit, central.direction), central.color) * weight
+            if wp.dot(s.face_normal, central.direction) > 0.0 and wp.max(share) > 0.0:
+                layer.light[c, pixel, lamp] += share
+                for k in range(rays):
+                    r = wp.sqrt((float(first + k) + 0.5) / float(total))
+                    angle = phase + 2.39996323 * float(first + k)
+                    light = sample_light(world.lights[lamp], s.point, r * wp.cos(angle), r * wp.sin(angle))
+                    if not still_blocks(world, still, s.point, light.direction, light.distance):
+                        layer.seen[c, pixel, lamp] += wp.max(share) / float(rays)
 
 
 @wp.kernel

@@ -15,8 +15,11 @@ from syngrasp.stages.context import StageContext
 
 if TYPE_CHECKING:
     from syngrasp.objects.catalog import Catalog
-    from syngrasp.physics.lift import LiftLimits
+    from syngrasp.physics.lift import Figures, LiftLimits
     from syngrasp.robots.base import Robot
+
+CLEAR = 0.2  # share of a limit up to which a rollout is beyond doubt
+CLEAR_RISE = 0.01  # over the least rise [m]: from here on it is beyond doubt
 
 
 class LiftConfig(BaseModel):
@@ -34,7 +37,11 @@ class LiftConfig(BaseModel):
     servo_gain: tuple[float, float] = Field((0.9, 1.1), description="range of the servo gains' factor, 0.2 to 5")
     timestep: float = Field(0.0025, ge=0.0005, le=0.005, description="of the physics [s]; divides the control period")
     noslip_iterations: int = Field(0, ge=0, le=20, description="of MuJoCo's noslip solver; more slip less, cost more")
-    verify_replay: bool = Field(True, description="keep a rollout only if its stored actions, executed again, lift too")
+    verify_replay: Literal["always", "doubtful", "never"] = Field(
+        "doubtful",
+        description="whose stored actions are executed again and must lift too: all rollouts', or only those of "
+        "rollouts that slip, disturb or rise near their limits",
+    )
 
     @model_validator(mode="after")
     def _check_ranges(self) -> Self:
@@ -90,7 +97,17 @@ class LiftStage:
         if failure:
             return Rejected(self.name, failure.reason, failure.detail)
         rollout = rollout_of(plan, recording, figures, physics)
-        return self._verified(rollout, models) if config.verify_replay else rollout
+        verify = config.verify_replay == "always" or (config.verify_replay == "doubtful" and self._doubtful(figures))
+        return self._verified(rollout, models) if verify else rollout
+
+    def _doubtful(self, figures: Figures) -> bool:
+        """Whether a small difference in the motion could turn the verdict."""
+        config = self.config
+        return (
+            figures.slip > CLEAR * config.max_slip
+            or figures.disturbance > CLEAR * config.max_disturbance
+            or figures.lift_height < config.lift_height + CLEAR_RISE
+        )
 
     def _draw_physics(self, plan: Plan) -> dict[str, float]:
         slot = plan.scene.slot

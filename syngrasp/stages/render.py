@@ -37,8 +37,8 @@ class RenderConfig(BaseModel):
         40, ge=0, description="of the target in each camera's first picture; below it the episode is rejected"
     )
     smooth: bool = Field(True, description="anti-aliased outlines of what moves")
-    still_samples: int = Field(2, ge=1, le=8, description="samples per pixel and axis of what stands still")
-    sky_rays: int = Field(2, ge=0, le=32, description="rays per such sample for the shade in corners and under things")
+    still_grid: int = Field(2, ge=1, le=8, description="samples per pixel and axis on outlines of what stands still")
+    still_rays: int = Field(2, ge=1, le=256, description="rays per still pixel to the sky and to each lamp")
     batch: int = Field(8, ge=1, le=4096, description="frames at a time; changes memory, never pixels")
     device: Literal["cpu", "cuda"] = Field("cpu", description="where to trace rays")
     randomize: RandomizeConfig = Field(RandomizeConfig(), description="what varies")
@@ -64,7 +64,7 @@ class RenderStage:
             from syngrasp.rendering.mjwarp import MjWarpRenderer, TraceOptions
             from syngrasp.robots import make_robot
 
-            options = TraceOptions(config.still_samples, config.sky_rays, config.smooth, config.batch)
+            options = TraceOptions(config.still_grid, config.still_rays, config.smooth, config.batch)
             robot = make_robot(self._context.robot)
             self._renderer = MjWarpRenderer(robot, config.width, config.height, options, config.device)
 

@@ -155,7 +155,7 @@ def test_hermite_reproduces_cubics() -> None:
     qd = np.stack([p.deriv()(times) for p in polynomial], -1)
     for i in range(4):
         position, velocity = hermite(q[i : i + 2], qd[i : i + 2], 0.1, 8)
-        fine = times[i] + np.arange(1, 9) / 80
+        fine = times[i] + np.arange(8) / 80
         np.testing.assert_allclose(position, np.stack([p(fine) for p in polynomial], -1), atol=1e-12)
         np.testing.assert_allclose(velocity, np.stack([p.deriv()(fine) for p in polynomial], -1), atol=1e-10)
 

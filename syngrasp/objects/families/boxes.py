@@ -103,8 +103,7 @@ def soap(d: Draw) -> Part:
     from PIL import Image, ImageDraw
 
     canvas = Image.fromarray(image)
-    darker = "#" + "".join(f"{int(0.8 * c):02x}" for c in labels.rgb(color))
-    labels.write(ImageDraw.Draw(canvas), labels.brand(d.rng), (96, 56), 110, 34, darker)
+    labels.write(ImageDraw.Draw(canvas), labels.brand(d.rng), (96, 56), 110, 34, labels.darker(color, 0.8))
     body = faced(body, size, {"+z": d.picture(np.asarray(canvas))}, flat=0.985)
     return body.at(z=size[2] / 2.0)
 
@@ -119,7 +118,7 @@ def sponge(d: Draw) -> Part:
     body = faced(body, np.array([size[0], size[1], 0.72 * size[2]]), faces, flat=0.6).at(z=0.36 * size[2])
     pad_size = np.array([size[0], size[1], 0.3 * size[2]])
     pad = block(pad_size, labels.linear(rough), 0.006, 0.001, 2)
-    felt = d.picture(labels.skin(d.rng, 96, rough, "#1f3d24", spots=4.0))
+    felt = d.picture(labels.skin(d.rng, 96, rough, labels.darker(rough, 0.7), spots=4.0))
     pad = faced(pad, pad_size, {"+z": felt}).at(z=0.85 * size[2])
     return join(body, pad)
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from syngrasp.objects import labels
+from syngrasp.objects.convex import ROUND_HULL_VERTICES, thin
 from syngrasp.objects.families.draw import Draw
 from syngrasp.objects.lofts import chain_of, loft, revolve, smooth, tube
 from syngrasp.objects.part import Part, join, make_part
@@ -46,9 +47,7 @@ def _dimpled(radius: float, height: float, dimple: float, color: F64, waist: flo
     z = 0.5 * height * np.sin(t) * (1.0 - dimple * np.exp(-((np.cos(t) / 0.3) ** 2)))
     r[[0, -1]] = 0.0
     part = revolve(list(zip(r, z - z.min(), strict=True)), color, segments=44)
-    from syngrasp.objects.convex import thin
-
-    return part.with_hulls([thin(part.vertices)])
+    return part.with_hulls([_thinned(part)])
 
 
 def apple(d: Draw) -> Part:
@@ -207,9 +206,7 @@ def potato(d: Draw) -> Part:
 
 
 def _thinned(part: Part) -> F64:
-    from syngrasp.objects.convex import thin
-
-    return thin(part.vertices)
+    return thin(part.vertices, ROUND_HULL_VERTICES)
 
 
 FAMILIES = {

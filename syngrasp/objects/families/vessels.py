@@ -151,7 +151,8 @@ def vase(d: Draw) -> Part:
     hollow += [(n - wall, 0.82 * h), (1.25 * n - wall, h - 0.0008)]
     inside = [(0.0, 2.0 * wall), *smooth(hollow, 22), (1.25 * n - 0.7 * wall, h)]
     part = vessel(outside, inside, d.color("glaze"), wedges=8)
-    image = d.picture(labels.skin(d.rng, 256, d.hex("glaze"), d.hex("glaze"), streaks=d.pick([0.0, 0.6])))
+    glaze = d.hex("glaze")
+    image = d.picture(labels.skin(d.rng, 256, glaze, labels.darker(glaze, 0.6), streaks=d.pick([0.0, 0.6])))
     outer = np.einsum("ti,ti->t", part.face_normals[:, :2], part.centers[:, :2]) > 0.0
     return part.wrap(outer, image, 0.0, h) if d.pick([True, True, False]) else part
 
