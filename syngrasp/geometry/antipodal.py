@@ -12,13 +12,7 @@ from numpy.typing import NDArray
 from scipy.spatial import KDTree
 
 from syngrasp import se3
-from syngrasp.geometry.casting import (
-    directions_in_cone,
-    opposing_contacts,
-    pad_support,
-    points_on_mesh,
-    sample_surface,
-)
+from syngrasp.geometry.casting import antipodal_pairs, pad_support, points_on_mesh
 from syngrasp.geometry.force_closure import soft_finger_epsilon
 from syngrasp.geometry.hulls import F64, ConvexParts, pack_hulls
 from syngrasp.geometry.sdf import sdf_value
@@ -105,8 +99,8 @@ def sample_grasps(
     for _ in range(options.max_batches):
         contacts, normals = sample_pairs(parts, rng, BATCH, options, widest / min(scale_range[0], 1.0))
         near = surface.query(contacts.reshape(-1, 3))[0].reshape(-1, 2).max(axis=1) < options.visual_tolerance
-        # More pairs than grasps asked for add little: the best spread is picked from these.
-        contacts, normals = contacts[near][:count], normals[near][:count]
+        # Each pair gives many grasps, the best spread of which is picked: more pairs add little.
+        contacts, normals = contacts[near][: max(count // 2, 64)], normals[near][: max(count // 2, 64)]
         support, bulge = pad_support(parts, contacts, PAD_DISC, options.pad_tolerance, 0.015)
         rests = (support >= options.min_support) & (bulge <= options.pad_tolerance)
         contacts, normals, support = contacts[rests], normals[rests], support[rests]
@@ -138,18 +132,9 @@ def sample_pairs(
 
     Half of the lines follow the normal, half are uniform in the friction cone about it.
     """
-    points, normals, _ = sample_surface(parts, rng, count)
-    directions = -normals
-    cosine = 1.0 / np.sqrt(1.0 + options.friction**2)
-    oblique = rng.random(len(points)) < 0.5
-    directions = np.where(oblique[:, None], directions_in_cone(directions, cosine, rng), directions)
     # Strictly inside the cone, so that the test on the finished grasp agrees.
-    source, width, opposite = opposing_contacts(
-        parts, points, normals, directions, cosine * (1.0 + 1e-9), options.min_width, max_width
-    )
-    first = points[source]
-    contacts = np.stack([first, first + width[:, None] * directions[source]], axis=1)
-    return contacts, np.stack([normals[source], opposite], axis=1)
+    cosine = (1.0 + 1e-9) / np.sqrt(1.0 + options.friction**2)
+    return antipodal_pairs(parts, rng.random((count, 5)), cosine, options.min_width, max_width)
 
 
 def characteristic_length(parts: ConvexParts) -> float:

@@ -6,22 +6,11 @@ import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
-from syngrasp.geometry.hulls import F64, ConvexParts, inside_any
+from syngrasp.geometry.hulls import F64, ConvexParts
 
 TOUCH = 2e-4  # parts nearer than this along a line count as one solid [m]
 MAX_INTERVALS = 64
-
-
-def sample_surface(parts: ConvexParts, rng: np.random.Generator, count: int) -> tuple[F64, F64, NDArray[np.int64]]:
-    """Points uniform by area on the parts' surfaces, less those buried in another part.
-
-    Returns points (≤ count, 3) [m], outward unit normals and the triangle of each.
-    """
-    points, triangle = _by_area(parts.triangles, rng, count)
-    normals = parts.planes[parts.triangle_plane[triangle], :3]
-    part = np.searchsorted(parts.triangle_start, triangle, side="right") - 1
-    free = _uncovered(parts, points + TOUCH * normals, part)
-    return points[free], normals[free], triangle[free]
+MAX_EXITS = 4  # pairs from one point
 
 
 def points_on_mesh(vertices: F64, faces: NDArray[np.integer], rng: np.random.Generator, count: int = 20_000) -> F64:
@@ -38,25 +27,6 @@ def _by_area(triangles: F64, rng: np.random.Generator, count: int) -> tuple[F64,
     u = rng.random((count, 2))
     u = np.where(u.sum(axis=1, keepdims=True) > 1.0, 1.0 - u, u)
     return triangles[triangle, 0] + np.einsum("nk,nki->ni", u, edges[triangle]), triangle
-
-
-def directions_in_cone(axis: F64, cosine: float, rng: np.random.Generator) -> F64:
-    """Unit vectors (N, 3) uniform over the solid angle within arccos(cosine) of axes (N, 3)."""
-    c = rng.uniform(cosine, 1.0, len(axis))
-    phi = rng.uniform(0.0, 2.0 * np.pi, len(axis))
-    e1 = np.cross(axis, np.eye(3)[np.argmin(np.abs(axis), axis=1)])
-    e1 /= np.linalg.norm(e1, axis=1, keepdims=True)
-    e2 = np.cross(axis, e1)
-    s = np.sqrt(1.0 - c * c)
-    return c[:, None] * axis + (s * np.cos(phi))[:, None] * e1 + (s * np.sin(phi))[:, None] * e2
-
-
-@njit(cache=True, nogil=True)
-def _uncovered(parts, points, part):
-    out = np.empty(len(points), dtype=np.bool_)
-    for n in range(len(points)):
-        out[n] = not inside_any(parts, points[n, 0], points[n, 1], points[n, 2], 0.0, part[n])
-    return out
 
 
 @njit(cache=True, nogil=True)
@@ -117,42 +87,76 @@ def solid_intervals(parts, origin, direction, enter, leave, enter_plane, leave_p
     return merged
 
 
-@njit(cache=True, nogil=True)
-def opposing_contacts(parts, points, normals, directions, cosine, min_width, max_width):
-    """Pairs of contacts on the lines from points (N, 3) along unit directions (N, 3) into the body.
+def antipodal_pairs(
+    parts: ConvexParts, dice: F64, cosine: float, min_width: float, max_width: float
+) -> tuple[F64, F64]:
+    """Pairs of contacts and their outward normals, each (M, 2, 3), from uniform dice (N, 5) in [0, 1).
 
-    A pair is every place where the line leaves the body within max_width, behind a first contact that is really on
-    the outside, with the line within arccos(cosine) of both normals. Returns the index of the point, the width [m]
-    and the second outward normal (3,) of each pair.
+    The first three dice draw a point uniform by area on the parts' surfaces, the others a line into the body: half
+    along the normal, half uniform in the cone of arccos(cosine) about it. Where the point is really on the outside,
+    every place where the line leaves the body between the two widths [m], within that cone of the normal there, is a
+    pair; at most `MAX_EXITS` from one point.
     """
-    source = np.empty(4 * len(points), dtype=np.int64)
-    width = np.empty(4 * len(points))
-    opposite = np.empty((4 * len(points), 3))
+    edges = parts.triangles[:, 1:] - parts.triangles[:, :1]
+    area = np.linalg.norm(np.cross(edges[:, 0], edges[:, 1]), axis=1)
+    contacts, normals = np.empty((2, MAX_EXITS * len(dice), 2, 3))
+    count = _antipodal_pairs(
+        parts, np.cumsum(area) / area.sum(), np.ascontiguousarray(dice), cosine, min_width, max_width, contacts, normals
+    )
+    return contacts[:count].copy(), normals[:count].copy()
+
+
+@njit(cache=True, nogil=True)
+def _antipodal_pairs(parts, share, dice, cosine, min_width, max_width, contacts, normals):
     enter, leave = np.empty(MAX_INTERVALS), np.empty(MAX_INTERVALS)
     enter_plane, leave_plane = np.empty(MAX_INTERVALS, np.int64), np.empty(MAX_INTERVALS, np.int64)
+    p, d = np.empty(3), np.empty(3)
     count = 0
-    for n in range(len(points)):
-        d = directions[n]
-        if -(d[0] * normals[n, 0] + d[1] * normals[n, 1] + d[2] * normals[n, 2]) < cosine:
-            continue
-        found = solid_intervals(parts, points[n], d, enter, leave, enter_plane, leave_plane)
-        used = 0
-        started = False
+    for n in range(len(dice)):
+        t = min(np.searchsorted(share, dice[n, 0]), len(share) - 1)
+        u, v = dice[n, 1], dice[n, 2]
+        if u + v > 1.0:
+            u, v = 1.0 - u, 1.0 - v
+        corner = parts.triangles[t]
+        first = parts.triangle_plane[t]
+        for axis in range(3):
+            p[axis] = (1.0 - u - v) * corner[0, axis] + u * corner[1, axis] + v * corner[2, axis]
+        _inward(parts.planes[first], max(2.0 * dice[n, 3] - 1.0, 0.0) * (1.0 - cosine), dice[n, 4], d)
+        found = solid_intervals(parts, p, d, enter, leave, enter_plane, leave_plane)
+        exits = 0
+        outside = False
         for k in range(found):
-            started = started or abs(enter[k]) < 1e-6
-            if not started or leave[k] < min_width:
+            outside = outside or abs(enter[k]) < 1e-6
+            if not outside or leave[k] < min_width:
                 continue
-            if leave[k] > max_width or used == 4:
+            if leave[k] > max_width or exits == MAX_EXITS:
                 break
             i = leave_plane[k]
             if d[0] * parts.planes[i, 0] + d[1] * parts.planes[i, 1] + d[2] * parts.planes[i, 2] < cosine:
                 continue
-            source[count], width[count] = n, leave[k]
             for axis in range(3):
-                opposite[count, axis] = parts.planes[i, axis]
+                contacts[count, 0, axis] = p[axis]
+                contacts[count, 1, axis] = p[axis] + leave[k] * d[axis]
+                normals[count, 0, axis] = parts.planes[first, axis]
+                normals[count, 1, axis] = parts.planes[i, axis]
             count += 1
-            used += 1
-    return source[:count], width[:count], opposite[:count]
+            exits += 1
+    return count
+
+
+@njit(cache=True, nogil=True)
+def _inward(normal, drop, turn, out):
+    """The unit vector whose cosine to −normal is 1 − drop, turned about it by a share of the circle, into out (3,)."""
+    x, y, z = -normal[0], -normal[1], -normal[2]
+    # An orthonormal basis about (x, y, z) without a branch on its direction (Duff et al., JCGT 2017).
+    sign = 1.0 if z >= 0.0 else -1.0
+    a = -1.0 / (sign + z)
+    b = x * y * a
+    c, s = 1.0 - drop, np.sqrt(max(drop * (2.0 - drop), 0.0))
+    e, f = s * np.cos(2.0 * np.pi * turn), s * np.sin(2.0 * np.pi * turn)
+    out[0] = c * x + e * (1.0 + sign * x * x * a) + f * b
+    out[1] = c * y + e * (sign * b) + f * (sign + y * y * a)
+    out[2] = c * z - e * (sign * x) - f * y
 
 
 @njit(cache=True, nogil=True)

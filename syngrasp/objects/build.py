@@ -7,6 +7,7 @@ import json
 import os
 import shutil
 from collections.abc import Callable, Sequence
+from contextlib import closing
 from dataclasses import asdict, dataclass
 from functools import lru_cache
 from pathlib import Path
@@ -25,6 +26,7 @@ from syngrasp.objects.catalog import (
 from syngrasp.objects.pool import Outcome, run_jobs
 from syngrasp.objects.sources import Job, list_jobs
 
+STORAGE = "storage"  # a child's word for a full or forbidden disk
 MEMORY = 4 << 30  # bytes a mesh may take
 CODE = ("objects", "geometry", "robots")  # what decides how an object comes out
 Event = dict[str, Any]
@@ -104,15 +106,16 @@ def build_catalog(
     todo = [task for uid, task in tasks.items() if uid not in stored and uid not in refused]
     before = listed_hash(folder)
     try:
-        for outcome in run_jobs(make, todo, _workers(workers, len(todo)), time_limit, MEMORY):
-            uid, name = outcome.job.job.about.uid, outcome.job.job.about.name
-            answer = _answer(outcome)
-            if isinstance(answer, StoredObject):
-                stored[uid] = answer
-                tell(_asset_event(uid, name, "accepted", "", "", len(stored) + len(refused), len(tasks)))
-            else:
-                refused[uid] = RejectedObject(uid, name, *answer)
-                tell(_asset_event(uid, name, "rejected", *answer, len(stored) + len(refused), len(tasks)))
+        with closing(run_jobs(make, todo, _workers(workers, len(todo)), time_limit, MEMORY)) as outcomes:
+            for outcome in outcomes:
+                uid, name = outcome.job.job.about.uid, outcome.job.job.about.name
+                answer = _answer(outcome)
+                if isinstance(answer, StoredObject):
+                    stored[uid] = answer
+                    tell(_asset_event(uid, name, "accepted", "", "", len(stored) + len(refused), len(tasks)))
+                else:
+                    refused[uid] = RejectedObject(uid, name, *answer)
+                    tell(_asset_event(uid, name, "rejected", *answer, len(stored) + len(refused), len(tasks)))
     finally:
         if todo:
             _write_rejected(folder, refused, tasks, time_limit)
@@ -146,7 +149,15 @@ def make(task: _Task) -> StoredObject | tuple[str, str]:
         return STORAGE, str(error)
 
 
-STORAGE = "storage"
+def _warm_up() -> None:
+    """Imports, and compiles the kernels by making a die: no object's time limit pays for it."""
+    from syngrasp.objects import procedural
+    from syngrasp.objects.prepare import PrepareOptions, prepare
+
+    prepare(procedural.make_object("die", 0, 0), procedural.describe("die", 0, 0), "", PrepareOptions())
+
+
+make.warm_up = _warm_up  # pyright: ignore[reportFunctionMemberAccess]
 
 
 def _answer(outcome: Outcome) -> StoredObject | tuple[str, str]:

@@ -11,7 +11,10 @@ from PIL import Image, ImageDraw, ImageFont
 
 from syngrasp.records import F64, U8
 
-SYLLABLES = ("ba ka lo mi na ro sa te vo zu fen lar mon pel rin sol tan ver wil dor nu ki ga el or ax io un").split()
+SYLLABLES = (
+    *("ba", "ka", "lo", "mi", "na", "ro", "sa", "te", "vo", "zu", "nu", "ki", "ga", "el", "or", "ax", "io", "un"),
+    *("fen", "lar", "mon", "pel", "rin", "sol", "tan", "ver", "wil", "dor"),
+)
 PALETTES = (  # background, band, ink, accent
     ("#c8102e", "#ffffff", "#1d1d1b", "#f6b221"),
     ("#0b4ea2", "#f4f4f0", "#0b2545", "#e4312b"),

@@ -13,8 +13,8 @@ from dataclasses import dataclass
 from multiprocessing.connection import Connection, wait
 from typing import Any
 
-READY = "ready"
-START_LIMIT = 180.0  # a child that takes longer to import its modules is given up [s]
+READY, DONE, ERROR = "ready", "done", "error"
+START_LIMIT = 600.0  # a child that takes longer to warm up is given up [s]
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,7 +23,7 @@ class Outcome:
 
     job: Any
     value: Any = None
-    failure: str = ""  # "", "time_out" or "crashed"
+    failure: str = ""  # "", "time_out", "crashed" or "error"
     detail: str = ""
 
 
@@ -54,7 +54,8 @@ def run_jobs(
 ) -> Iterator[Outcome]:
     """Runs target(job) for every job in child processes and yields outcomes as they come.
 
-    target: a module-level function; it answers failures it expects, anything it raises is a fault that is raised here.
+    target: a module-level function; it answers failures it expects, what it raises becomes an "error". Its attribute
+    `warm_up`, if it has one, is called first in each child, outside the limits.
     time_limit: seconds a job may take; memory: bytes a child may take beyond what its modules need (Linux only).
     """
     pending = list(jobs)[::-1]
@@ -94,9 +95,7 @@ def _collect(child: _Child, time_limit: float) -> Outcome | None:
                 child.ready = True
                 return None
             job, child.job, child.busy = child.job, None, False
-            if kind == "fault":
-                raise RuntimeError(f"a worker failed on {job}:\n{value}")
-            return Outcome(job, value)
+            return Outcome(job, value) if kind == DONE else Outcome(job, failure="error", detail=value)
     except (EOFError, ConnectionResetError):
         child.process.join()
         code = child.process.exitcode or 0
@@ -136,9 +135,11 @@ def _serve(link: Connection, target: Callable[[Any], Any], memory: int | None) -
         while True:
             job = link.recv()
             try:
-                answer = ("done", target(job))
-            except Exception:
-                answer = ("fault", traceback.format_exc())
+                answer = (DONE, target(job))
+            except Exception as error:  # one bad input must not end the others; the answer says what it was
+                place = traceback.extract_tb(error.__traceback__)[-1]
+                where = f"{os.path.basename(place.filename)}:{place.lineno}"
+                answer = (ERROR, f"{type(error).__name__} at {where}: {' '.join(str(error).split())[:160]}")
             link.send(answer)
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import lru_cache
 
 import numpy as np
@@ -25,8 +25,8 @@ from syngrasp.seeding import named_rng
 class PrepareOptions:
     """How objects are prepared; part of every object's content hash."""
 
-    scale: ScaleRule = ScaleRule()
-    robot: RobotConfig = RobotConfig()
+    scale: ScaleRule = field(default_factory=ScaleRule)
+    robot: RobotConfig = field(default_factory=RobotConfig)
     sdf_resolution: int = 48
     grasps: int = 512
     seed: int = 0

@@ -52,7 +52,7 @@ class TraceOptions:
     """Quality against time."""
 
     still_grid: int = 2  # samples per pixel and axis on the outlines of what stands still
-    still_rays: int = 2  # per pixel of it to the sky and to each lamp, before they are evened out
+    still_rays: int = 1  # per pixel of it to the sky and to each lamp, before they are evened out
     smooth: bool = True  # more samples on the outlines of what moves
     batch: int = 8  # frames at a time; any number gives the same pixels
 

@@ -12,7 +12,7 @@ import warp as wp
 from syngrasp.rendering.tracer_cull import TILE
 from syngrasp.rendering.tracer_rays import hit_part, invert
 from syngrasp.rendering.tracer_shading import ambient, encode, part_surface, reflect_light, sample_light
-from syngrasp.rendering.tracer_shadow import DIM, faces, known_share, shadow, shadow_ray, still_point
+from syngrasp.rendering.tracer_shadow import DIM, UNLIT, faces, known_share, shadow, shadow_ray, still_point
 from syngrasp.rendering.tracer_still import NOTHING, camera_ray, differs, phase_of
 from syngrasp.rendering.tracer_types import Camera, Hit, Instance, StillLayer, World
 
@@ -99,12 +99,14 @@ def moving_color(
             mask = masks[f, hit.part, lamp]
             share = float(1.0)
             if mask != wp.uint64(0):
-                if sample >= 0:
-                    angle = phase + 1.5707963 * float(sample)
-                    share = shadow_ray(world, still, moving, f, mask, world.lights[lamp], s.point, 0.7, angle)
-                else:
+                share = float(UNLIT)
+                if hit.part == hits[f, c, y * width + x].part:
                     share = known_share(shares, hits, f, c, lamp, x, y, width, height)
-                    if share < 0.0:
+                if share < 0.0:
+                    if sample >= 0:
+                        angle = phase + 1.5707963 * float(sample)
+                        share = shadow_ray(world, still, moving, f, mask, world.lights[lamp], s.point, 0.7, angle)
+                    else:
                         share = shadow(world, still, moving, f, mask, world.lights[lamp], s.point, phase)
             color += wp.cw_mul(reflect_light(s, view, light.direction), light.color) * share
     return color

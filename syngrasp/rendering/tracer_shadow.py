@@ -1,7 +1,8 @@
 """Ray tracer: how much of each lamp a point sees past the moving parts.
 
-Shadows are sampled at every second pixel of every second row, evened out there, and interpolated where the points
-around a pixel lie on its surface and nearly agree; elsewhere the pixel casts its own rays.
+Every second pixel of every second row casts one ray to each lamp, at one of nine places of its disc by turns
+(interleaved sampling, Keller and Heidrich 2001). Shares are evened out over 3 × 3 such points and interpolated where the
+points around a pixel lie on its surface and nearly agree; elsewhere the pixel casts its own rays.
 """
 
 from __future__ import annotations
@@ -11,7 +12,7 @@ import warp as wp
 from syngrasp.rendering.tracer_cull import STILL_BIT, TILE
 from syngrasp.rendering.tracer_rays import invert, part_blocks
 from syngrasp.rendering.tracer_shading import LIFT, part_surface, sample_light
-from syngrasp.rendering.tracer_still import SOFT, camera_ray, phase_of, still_blocks
+from syngrasp.rendering.tracer_still import SOFT, camera_ray, still_blocks
 from syngrasp.rendering.tracer_types import Camera, Hit, Instance, Light, StillLayer, Surface, World
 
 wp.set_module_options({"enable_backward": False})
@@ -54,22 +55,31 @@ def shadow(
     point: wp.vec3,
     phase: float,
 ) -> float:
-    """Share of a lamp that a point sees: two rays to opposite sides of the lamp, six where they disagree."""
+    """Share of a lamp that a point sees, from two rays to opposite sides of the lamp."""
     if mask == wp.uint64(0):
         return 1.0
-    seen = shadow_ray(world, still, moving, row, mask, light, point, 0.75, phase)
-    if light.radius < SOFT:
-        return seen
-    seen += shadow_ray(world, still, moving, row, mask, light, point, 0.75, phase + 3.14159265)
-    if seen < 0.5 or seen > 1.5:
-        return 0.5 * seen
-    for k in range(4):
-        radius = float(0.85)
-        if k >= 2:
-            radius = 0.35
-        angle = phase + 0.7853982 + 1.5707963 * float(k)
-        seen += shadow_ray(world, still, moving, row, mask, light, point, radius, angle)
-    return seen / 6.0
+    one = shadow_ray(world, still, moving, row, mask, light, point, 0.7, phase)
+    return 0.5 * (one + shadow_ray(world, still, moving, row, mask, light, point, 0.7, phase + 3.14159265))
+
+
+@wp.func
+def stratum_ray(
+    world: World,
+    still: wp.array2d(dtype=Instance),
+    moving: wp.array2d(dtype=Instance),
+    row: int,
+    mask: wp.uint64,
+    light: Light,
+    point: wp.vec3,
+    stratum: int,
+) -> float:
+    """One of nine rays that share a lamp's disc evenly (Vogel's spiral); small lamps are points."""
+    if mask == wp.uint64(0):
+        return 1.0
+    radius = float(0.0)
+    if light.radius > SOFT:
+        radius = wp.sqrt((float(stratum) + 0.5) / 9.0)
+    return shadow_ray(world, still, moving, row, mask, light, point, radius, 2.39996323 * float(stratum))
 
 
 @wp.func
@@ -104,7 +114,7 @@ def shadow_grid(
     pixel = y * width + x
     ray = camera_ray(camera, float(x) + 0.5, float(y) + 0.5)
     hit = hits[f, c, pixel]
-    phase = phase_of(pixel, 17 + c)
+    stratum = (x // 2) % 3 + 3 * ((y // 2) % 3)
     if hit.part >= 0:
         s = part_surface(world, world.moving[hit.part], moving[f, hit.part], hit, camera.position, ray)
         for lamp in range(world.lights.shape[0]):
@@ -112,7 +122,7 @@ def shadow_grid(
             share = float(UNLIT)
             if faces(s, light.direction):
                 mask = part_masks[f, hit.part, lamp]
-                share = shadow(world, still, moving, f, mask, world.lights[lamp], s.point, phase)
+                share = stratum_ray(world, still, moving, f, mask, world.lights[lamp], s.point, stratum)
             shares[f, c, place, lamp] = share
     else:
         tile = (y // TILE) * ((width + TILE - 1) // TILE) + x // TILE
@@ -121,7 +131,7 @@ def shadow_grid(
             share = float(UNLIT)
             if wp.max(layer.light[c, pixel, lamp]) > DIM:
                 mask = tile_masks[f, c, tile, lamp]
-                share = shadow(world, still, moving, f, mask, world.lights[lamp], point, phase)
+                share = stratum_ray(world, still, moving, f, mask, world.lights[lamp], point, stratum)
             shares[f, c, place, lamp] = share
 
 
@@ -134,7 +144,8 @@ def smooth_shares(
     shares: wp.array4d(dtype=float),
     smoothed: wp.array4d(dtype=float),
 ):
-    """Evens out the grid's shares of large lamps over the neighbours on the same surface."""
+    """Evens out the grid's shares of large lamps over the neighbours on the same surface: 3 × 3 points hold each of the
+    nine rays once."""
     f, c, place = wp.tid()
     columns = (width + 1) // 2
     rows = (height + 1) // 2

@@ -20,7 +20,7 @@ WALL = wp.constant(-3)
 CEILING = wp.constant(-4)
 FIRST_BOX = wp.constant(-10)  # box i is FIRST_BOX − i
 
-SOFT = wp.constant(0.008)  # lamps of a smaller radius [m] cast hard shadows
+SOFT = wp.constant(0.025)  # lamps of a smaller radius [m] cast hard shadows
 OCCLUSION_REACH = wp.constant(0.3)  # [m] how far something may stand to keep the sky's light away
 
 
@@ -118,10 +118,10 @@ def still_blocks(world: World, still: wp.array2d(dtype=Instance), point: wp.vec3
 
 
 @wp.func
-def hemisphere(normal: wp.vec3, index: int, count: int, phase: float) -> wp.vec3:
+def hemisphere(normal: wp.vec3, index: int, count: int) -> wp.vec3:
     """Cosine-weighted direction number `index` of `count` (Vogel's spiral)."""
     r = wp.sqrt((float(index) + 0.5) / float(count))
-    angle = phase + 2.39996323 * float(index)
+    angle = 2.39996323 * float(index)
     side = wp.vec3(1.0, 0.0, 0.0)
     if wp.abs(normal[0]) > 0.7:
         side = wp.vec3(0.0, 1.0, 0.0)
@@ -176,8 +176,8 @@ def trace_still(
     hits: wp.array2d(dtype=Hit),
     layer: StillLayer,
 ):
-    """The still layer's light: at pixels' centres, on outlines with grid × grid samples per pixel; `rays` per pixel go
-    to the sky and to each lamp, more on outlines."""
+    """The still layer's light: at pixels' centres, on outlines with grid × grid samples per pixel; `rays` per sample go
+    to the sky and to each lamp."""
     c, pixel = wp.tid()
     camera = cameras[c]
     x = pixel % width
@@ -192,23 +192,20 @@ def trace_still(
         outline = outline or differs(here, hits[c, pixel - width])
     if y < height - 1:
         outline = outline or differs(here, hits[c, pixel + width])
-    phase = phase_of(pixel, 17 + c)
+    # Interleaved: 5 × 5 pixels hold each of the 25 · rays directions once, and are evened out later.
+    stratum = x % 5 + 5 * (y % 5)
     if not outline or grid == 1:
         ray = camera_ray(camera, float(x) + 0.5, float(y) + 0.5)
-        add_still(world, still, here, camera.position, ray, phase, 0, rays, rays, 1.0, c, pixel, layer)
+        add_still(world, still, here, camera.position, ray, stratum, 25, rays, 1.0, c, pixel, layer)
     else:
         count = grid * grid
-        each = (rays + count - 1) // count
         for index in range(count):
             dx = (float(index % grid) + 0.5) / float(grid)
             dy = (float(index // grid) + 0.5) / float(grid)
             ray = camera_ray(camera, float(x) + dx, float(y) + dy)
             hit = nearest_still(world, still, camera.position, ray)
             weight = 1.0 / float(count)
-            first = index * each
-            add_still(
-                world, still, hit, camera.position, ray, phase, first, each, each * count, weight, c, pixel, layer
-            )
+            add_still(world, still, hit, camera.position, ray, index, count, 1, weight, c, pixel, layer)
     for lamp in range(world.lights.shape[0]):
         full = wp.max(layer.light[c, pixel, lamp])
         layer.seen[c, pixel, lamp] = layer.seen[c, pixel, lamp] / wp.max(full, 1.0e-9)
@@ -221,17 +218,17 @@ def add_still(
     hit: Hit,
     origin: wp.vec3,
     ray: wp.vec3,
-    phase: float,
-    first: int,
+    stratum: int,
+    strata: int,
     rays: int,
-    total: int,
     weight: float,
     c: int,
     pixel: int,
     layer: StillLayer,
 ):
-    """Adds one sample of a pixel; it casts the rays `first` … `first` + `rays` − 1 of the pixel's `total`."""
+    """Adds one sample of a pixel; of `strata` · `rays` directions it casts rays in every `strata`-th, from `stratum` on."""
     unit = wp.normalize(ray)
+    total = strata * rays
     if hit.part == NOTHING:
         layer.ambient[c, pixel] += sky(world, unit) * weight
         layer.open[c, pixel] += weight
@@ -240,7 +237,7 @@ def add_still(
         blocked = float(0.0)
         if hit.part >= 0 or hit.part <= FIRST_BOX:
             for k in range(rays):
-                up = hemisphere(s.face_normal, first + k, total, phase)
+                up = hemisphere(s.face_normal, stratum + k * strata, total)
                 if still_blocks(world, still, s.point, up, OCCLUSION_REACH):
                     blocked += 1.0 / float(rays)
         layer.open[c, pixel] += (1.0 - 0.85 * blocked) * weight
@@ -251,8 +248,11 @@ def add_still(
             if wp.dot(s.face_normal, central.direction) > 0.0 and wp.max(share) > 0.0:
                 layer.light[c, pixel, lamp] += share
                 for k in range(rays):
-                    r = wp.sqrt((float(first + k) + 0.5) / float(total))
-                    angle = phase + 2.39996323 * float(first + k)
+                    place = float(stratum + k * strata)
+                    r = wp.sqrt((place + 0.5) / float(total))
+                    if world.lights[lamp].radius < SOFT:
+                        r *= 0.5
+                    angle = 2.39996323 * place
                     light = sample_light(world.lights[lamp], s.point, r * wp.cos(angle), r * wp.sin(angle))
                     if not still_blocks(world, still, s.point, light.direction, light.distance):
                         layer.seen[c, pixel, lamp] += wp.max(share) / float(rays)

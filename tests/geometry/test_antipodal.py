@@ -16,7 +16,7 @@ from syngrasp.geometry.antipodal import (
     sample_grasps,
     swap_fingers,
 )
-from syngrasp.geometry.casting import MAX_INTERVALS, pad_support, sample_surface, solid_intervals
+from syngrasp.geometry.casting import MAX_INTERVALS, antipodal_pairs, pad_support, solid_intervals
 from syngrasp.geometry.force_closure import force_closure
 from syngrasp.geometry.hulls import pack_hulls
 from syngrasp.geometry.sdf import build_sdf, sdf_values, signed_distance
@@ -140,14 +140,17 @@ def test_same_stream_same_grasps():
     assert not np.array_equal(first.T_object_tcp, grasps_of("ring", seed=1).T_object_tcp)
 
 
-def test_surface_samples_leave_out_what_is_buried():
+def test_pairs_leave_out_what_is_buried():
+    """From any point, by area: none on the seam of a box of two parts, each face as often as it is large."""
     parts = pack_hulls(solids.SOLIDS["halved box"])
-    points, normals, triangle = sample_surface(parts, np.random.default_rng(0), 20_000)
-    assert np.abs(signed_distance(parts, points)).max() < 1e-9
-    assert np.abs(points[np.abs(normals[:, 1]) > 0.5, 1]).min() > 0.029
-    assert np.allclose(normals, parts.planes[parts.triangle_plane[triangle], :3])
-    # by area: opposite faces get alike shares
-    share = np.array([(normals @ axis > 0.9).mean() for axis in np.concatenate([np.eye(3), -np.eye(3)])])
+    contacts, normals = antipodal_pairs(parts, np.random.default_rng(0).random((20_000, 5)), 0.99, 0.0, 1.0)
+    assert np.abs(signed_distance(parts, contacts.reshape(-1, 3))).max() < 1e-9
+    across = np.abs(normals[:, 0, 1]) > 0.5
+    assert np.abs(contacts[across][..., 1]).min() > 0.029
+    straight = np.einsum("ni,ni->n", contacts[:, 1] - contacts[:, 0], -normals[:, 0])
+    straight = straight > (1.0 - 1e-9) * np.linalg.norm(contacts[:, 1] - contacts[:, 0], axis=1)
+    assert 0.4 < straight.mean() < 0.7
+    share = np.array([(normals[straight, 0] @ axis > 0.9).mean() for axis in np.concatenate([np.eye(3), -np.eye(3)])])
     area = np.array([0.06 * 0.1, 0.04 * 0.1, 0.04 * 0.06] * 2)
     assert np.abs(share - area / area.sum()).max() < 0.015
 

@@ -52,7 +52,7 @@ def carton(d: Draw) -> Part:
     image = labels.grain(d.rng, 160, 160, low, high).copy()
     image[68:92] = labels.rgb(d.hex("tape"))
     top = d.picture(image)
-    faces = {key: card for key in ("+x", "-x", "+y", "-y")}
+    faces = dict.fromkeys(("+x", "-x", "+y", "-y"), card)
     body = faced(block(size, labels.linear(low), 0.001, 0.0008, 2), size, {**faces, "+z": top, "-z": top})
     return body.at(z=size[2] / 2.0)
 

@@ -214,8 +214,8 @@ def tape(d: Draw) -> Part:
 
 
 def _ring_of(profile: list[tuple[float, float]], color) -> Part:
-    from syngrasp.objects.part import cut
     from syngrasp.objects.lofts import revolve
+    from syngrasp.objects.part import cut
 
     inner = profile[0][0]
     height = profile[-1][1]
