@@ -100,7 +100,7 @@ def pool_sizes(recipe: Recipe, cpus: float, gpus: float) -> dict[str, PoolSize]:
     pictures = recipe.render.kind != "none"
     on_gpus = pictures and recipe.render.device == "cuda"
     if not pictures:
-        actors = _in_proportion({"layout": 0.35, "grasp": 0.15, "plan": 0.1, "lift": 0.3, "render": 0.1}, cpus)
+        actors = _in_proportion({"layout": 0.2, "grasp": 0.05, "plan": 0.05, "lift": 0.6, "render": 0.1}, cpus)
     elif on_gpus:
         light = {"layout": 0.35, "grasp": 0.15, "plan": 0.15, "lift": 0.35}
         actors = _in_proportion(light, min(cpus, 2 * gpus)) | {"render": max(1, int(gpus))}

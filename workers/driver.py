@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from syngrasp.generate.run import Run
 
 _WAIT = 0.5  # longest silence of the loop [s]
+_EMPTY_ROUNDS = 500  # of the loop with nothing in flight, before that is taken for a fault of the program
 _SETUP_DEATHS = 3  # in a row, before the run gives up
 _INFRASTRUCTURE = (exceptions.ActorUnavailableError, exceptions.ObjectLostError, exceptions.RaySystemError)
 
@@ -66,6 +67,7 @@ class Driver:
         self.ledger: Ledger = run.ledger(window=rendering + self._execution.shards_ahead)
         self._renderers = Renderers(self._pools[RENDER_STAGE], self.ledger, run.store, self._execution.render, progress)
         self._setup_deaths = dict.fromkeys(STAGES, 0)
+        self._empty_rounds = 0
         self._infrastructure_left = self._execution.infrastructure_faults
 
     def run(self) -> None:
@@ -118,9 +120,13 @@ class Driver:
 
     def _collect(self) -> None:
         refs = list(self._calls)
-        if not refs:
-            time.sleep(0.01)  # every actor is gone and its successor is being asked for
+        if not refs:  # every actor waits: only for a moment, or else for ever
+            self._empty_rounds += 1
+            if self._empty_rounds > _EMPTY_ROUNDS:
+                raise RuntimeError(f"nothing is in flight, but shards {sorted(self.ledger.open)} are not finished")
+            time.sleep(0.01)
             return
+        self._empty_rounds = 0
         ready, _ = ray.wait(refs, num_returns=1, timeout=_WAIT)
         more, _ = ray.wait(refs, num_returns=len(refs), timeout=0)
         for ref in dict.fromkeys([*ready, *more]):

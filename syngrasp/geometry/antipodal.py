@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, NamedTuple
+from typing import Any, NamedTuple, Protocol
 
 import numpy as np
 from numba import njit
@@ -17,9 +17,6 @@ from syngrasp.geometry.force_closure import soft_finger_epsilon
 from syngrasp.geometry.hulls import F64, ConvexParts, pack_hulls
 from syngrasp.geometry.sdf import sdf_value
 from syngrasp.records import GraspSet, SdfGrid
-
-if TYPE_CHECKING:
-    from syngrasp.robots.base import Robot
 
 BATCH = 4096  # surface points drawn at a time
 PAD_DISC = np.array(
@@ -57,7 +54,18 @@ class GripperShape(NamedTuple):
     max_width: float  # [m]
 
 
-def gripper_shape(robot: Robot) -> GripperShape:
+class Hand(Protocol):
+    """What is asked of a robot here; see `syngrasp.robots.base.Robot`."""
+
+    chain: Any
+    spheres: Any
+    gripper: Any
+
+    @property
+    def dof(self) -> int: ...
+
+
+def gripper_shape(robot: Hand) -> GripperShape:
     """The part of a robot that moves with its TCP: the fingers and what is fixed to the last link."""
     spheres = robot.spheres
     carried = (spheres.link == robot.dof - 1) | (spheres.finger != 0.0)

@@ -30,22 +30,27 @@ def _by_area(triangles: F64, rng: np.random.Generator, count: int) -> tuple[F64,
 
 
 @njit(cache=True, nogil=True)
-def solid_intervals(parts, origin, direction, enter, leave, enter_plane, leave_plane):
+def solid_intervals(parts, origin, direction, first, last, enter, leave, enter_plane, leave_plane):
     """Where the line origin + t · direction is inside the union, in order of t; returns how many intervals.
 
-    Fills enter and leave (t [m] for a unit direction) and the planes crossed there; each array is (MAX_INTERVALS,).
+    Parts that the line meets only before `first` or after `last` [m] are left out. Fills enter and leave (t [m] for a
+    unit direction) and the planes crossed there; each array is (MAX_INTERVALS,).
     """
     ox, oy, oz = origin[0], origin[1], origin[2]
     dx, dy, dz = direction[0], direction[1], direction[2]
+    ix = 1.0 / dx if abs(dx) > 1e-12 else 1e12
+    iy = 1.0 / dy if abs(dy) > 1e-12 else 1e12
+    iz = 1.0 / dz if abs(dz) > 1e-12 else 1e12
     count = 0
     for h in range(len(parts.plane_start) - 1):
-        # The line's distance to the box's centre against the box's radius: most parts are passed over here.
-        hx, hy, hz = parts.lower[h, 0], parts.lower[h, 1], parts.lower[h, 2]
-        ux, uy, uz = parts.upper[h, 0], parts.upper[h, 1], parts.upper[h, 2]
-        mx, my, mz = 0.5 * (hx + ux) - ox, 0.5 * (hy + uy) - oy, 0.5 * (hz + uz) - oz
-        along = mx * dx + my * dy + mz * dz
-        radius_sq = 0.25 * ((ux - hx) ** 2 + (uy - hy) ** 2 + (uz - hz) ** 2)
-        if mx * mx + my * my + mz * mz - along * along > radius_sq:
+        # Most parts are passed over by their box.
+        a, b = (parts.lower[h, 0] - ox) * ix, (parts.upper[h, 0] - ox) * ix
+        low, high = max(first, min(a, b)), min(last, max(a, b))
+        a, b = (parts.lower[h, 1] - oy) * iy, (parts.upper[h, 1] - oy) * iy
+        low, high = max(low, min(a, b)), min(high, max(a, b))
+        a, b = (parts.lower[h, 2] - oz) * iz, (parts.upper[h, 2] - oz) * iz
+        low, high = max(low, min(a, b)), min(high, max(a, b))
+        if low > high + 1e-9:
             continue
         low, high = -np.inf, np.inf
         low_plane, high_plane = -1, -1
@@ -64,7 +69,8 @@ def solid_intervals(parts, origin, direction, enter, leave, enter_plane, leave_p
             elif side > 0.0:
                 low, high = 1.0, 0.0
                 break
-            if low >= high:
+            if low >= high or low > last or high < first:
+                low, high = 1.0, 0.0
                 break
         if low >= high or count == MAX_INTERVALS:
             continue
@@ -122,7 +128,7 @@ def _antipodal_pairs(parts, share, dice, cosine, min_width, max_width, contacts,
         for axis in range(3):
             p[axis] = (1.0 - u - v) * corner[0, axis] + u * corner[1, axis] + v * corner[2, axis]
         _inward(parts.planes[first], max(2.0 * dice[n, 3] - 1.0, 0.0) * (1.0 - cosine), dice[n, 4], d)
-        found = solid_intervals(parts, p, d, enter, leave, enter_plane, leave_plane)
+        found = solid_intervals(parts, p, d, -TOUCH, max_width, enter, leave, enter_plane, leave_plane)
         exits = 0
         outside = False
         for k in range(found):
@@ -182,7 +188,7 @@ def pad_support(parts, contacts, disc, tolerance, reach):
         near, far, most = 0, 0, 0.0
         for k in range(len(disc)):
             origin = contacts[n, 0] + disc[k, 0] * e1 + disc[k, 1] * e2
-            found = solid_intervals(parts, origin, line, enter, leave, enter_plane, leave_plane)
+            found = solid_intervals(parts, origin, line, -reach, width + reach, enter, leave, enter_plane, leave_plane)
             for j in range(found):
                 if leave[j] > -reach:
                     most = max(most, -max(enter[j], -reach))

@@ -127,7 +127,8 @@ def triangle_distance_sq(px, py, pz, triangle):
 
 
 @njit(cache=True, nogil=True)
-def _side(parts, i, px, py, pz):
+def plane_side(parts, i, px, py, pz):
+    """Signed distance of a point to plane i, positive outside."""
     return parts.planes[i, 0] * px + parts.planes[i, 1] * py + parts.planes[i, 2] * pz + parts.planes[i, 3]
 
 
@@ -146,10 +147,10 @@ def part_distance(parts, h, px, py, pz, bound, hint):
     if bound > 0.0 and gap_x * gap_x + gap_y * gap_y + gap_z * gap_z >= bound * bound:
         return np.inf
     triangle = hint[h]
-    if _side(parts, parts.triangle_plane[triangle], px, py, pz) <= 0.0:
+    if plane_side(parts, parts.triangle_plane[triangle], px, py, pz) <= 0.0:
         highest = -np.inf
         for i in range(parts.plane_start[h], parts.plane_start[h + 1]):
-            side = _side(parts, i, px, py, pz)
+            side = plane_side(parts, i, px, py, pz)
             if side > highest:
                 highest = side
                 triangle = parts.plane_triangle[i]
@@ -163,7 +164,7 @@ def part_distance(parts, h, px, py, pz, bound, hint):
         moved = False
         for i in range(parts.fan_start[vertex], parts.fan_start[vertex + 1]):
             t = parts.fan[i]
-            if _side(parts, parts.triangle_plane[t], px, py, pz) <= 0.0:
+            if plane_side(parts, parts.triangle_plane[t], px, py, pz) <= 0.0:
                 continue
             distance, where = triangle_distance_sq(px, py, pz, parts.triangles[t])
             if distance < best * (1.0 - 1e-13):
@@ -191,7 +192,7 @@ def inside_any(parts, px, py, pz, depth, skip):
             continue
         inside = True
         for i in range(parts.plane_start[h], parts.plane_start[h + 1]):
-            if _side(parts, i, px, py, pz) > -depth:
+            if plane_side(parts, i, px, py, pz) > -depth:
                 inside = False
                 break
         if inside:

@@ -8,7 +8,7 @@ import numpy as np
 from numba import njit
 from scipy.spatial import KDTree
 
-from syngrasp.geometry.hulls import F64, ConvexParts, inside_any, pack_hulls, part_distance
+from syngrasp.geometry.hulls import F64, ConvexParts, inside_any, pack_hulls, part_distance, plane_side
 from syngrasp.records import SdfGrid
 
 DISC_NEIGHBOURS = 8  # surface discs looked at for one interior point
@@ -34,8 +34,7 @@ def build_sdf(hulls: Sequence[F64], resolution: int = 48, margin: float | None =
     _fill_outside(parts, origin, spacing, values)
     inside = np.argwhere(values <= 0.0)
     if len(parts.lower) > 1 and len(inside):
-        depth = _interior_depth(parts, origin + spacing * inside, spacing)
-        values[tuple(inside.T)] = np.minimum(values[tuple(inside.T)], -depth)
+        values[tuple(inside.T)] = -_interior_depth(parts, origin + spacing * inside, spacing)
     return SdfGrid(values=values.astype(np.float32), origin=origin, spacing=spacing)
 
 
@@ -51,22 +50,56 @@ def signed_distance(parts: ConvexParts, points: F64, resolution: float | None = 
     if len(parts.lower) > 1 and len(inside):
         if resolution is None:
             resolution = float((parts.upper.max(axis=0) - parts.lower.min(axis=0)).max()) / 50.0
-        values[inside] = np.minimum(values[inside], -_interior_depth(parts, points[inside], resolution))
+        values[inside] = -_interior_depth(parts, points[inside], resolution)
     return values
 
 
 def _interior_depth(parts: ConvexParts, points: F64, step: float) -> F64:
-    """Distance (N,) from points inside the union to its surface, which is sampled by discs about `step` apart."""
+    """Distance (N,) from points inside the union to its surface.
+
+    It is no less than the depth in any one part, and equal to the largest of these where the nearest point on that part
+    is on the union's surface. Elsewhere it is sought among discs about `step` apart that cover the surface.
+    """
+    depth, exact = _deepest(parts, points, 0.1 * step)
+    rest = np.flatnonzero(~exact)
+    if not len(rest):
+        return depth
     centers, normals = surface_discs(parts, step)
     if not len(centers):
-        return np.zeros(len(points))
+        return depth
     k = min(DISC_NEIGHBOURS, len(centers))
-    _, index = KDTree(centers).query(points, k=k)
-    index = index.reshape(len(points), k)
-    offset = points[:, None] - centers[index]
+    _, index = KDTree(centers).query(points[rest], k=k)
+    index = index.reshape(len(rest), k)
+    offset = points[rest, None] - centers[index]
     along = np.einsum("nki,nki->nk", offset, normals[index])
     across = np.sqrt(np.maximum(np.einsum("nki,nki->nk", offset, offset) - along**2, 0.0))
-    return np.sqrt(along**2 + np.maximum(across - 0.6 * step, 0.0) ** 2).min(axis=1)
+    found = np.sqrt(along**2 + np.maximum(across - 0.6 * step, 0.0) ** 2).min(axis=1)
+    depth[rest] = np.maximum(depth[rest], found)
+    return depth
+
+
+@njit(cache=True, nogil=True)
+def _deepest(parts, points, lift):
+    """The largest depth (N,) in any one part, and whether the face there, `lift` above it, is bare (N,)."""
+    depth, bare = np.zeros(len(points)), np.zeros(len(points), dtype=np.bool_)
+    for n in range(len(points)):
+        x, y, z = points[n, 0], points[n, 1], points[n, 2]
+        part, face = -1, -1
+        for h in range(len(parts.plane_start) - 1):
+            least, nearest = np.inf, -1
+            for i in range(parts.plane_start[h], parts.plane_start[h + 1]):
+                inward = -plane_side(parts, i, x, y, z)
+                if inward < least:
+                    least, nearest = inward, i
+                    if least < depth[n]:
+                        break
+            if least > depth[n] or (least >= depth[n] and part < 0):
+                depth[n], part, face = least, h, nearest
+        if part >= 0:
+            up = depth[n] + lift
+            x, y, z = x + up * parts.planes[face, 0], y + up * parts.planes[face, 1], z + up * parts.planes[face, 2]
+            bare[n] = not inside_any(parts, x, y, z, 0.0, part)
+    return depth, bare
 
 
 def surface_discs(parts: ConvexParts, step: float) -> tuple[F64, F64]:

@@ -26,7 +26,7 @@ class PrepareOptions:
     """How objects are prepared; part of every object's content hash."""
 
     scale: ScaleRule = field(default_factory=ScaleRule)
-    robot: RobotConfig = field(default_factory=RobotConfig)
+    robot: RobotConfig = field(default_factory=lambda: RobotConfig())
     sdf_resolution: int = 48
     grasps: int = 512
     seed: int = 0
@@ -62,7 +62,7 @@ def prepare(raw: RawObject, about: Description, content_hash: str, options: Prep
     grasps = sample_grasps(vertices, visual.faces, hulls, sdf, shape, rng, options.grasps, scale_range=limits)
     if not len(grasps.width):
         raise MeshError("no_grasp", "no antipodal grasp with force closure fits the gripper")
-    low, high = visual.vertices.min(axis=0), visual.vertices.max(axis=0)
+    x, y, z = (round(float(edge), 6) for edge in np.ptp(visual.vertices, axis=0))
     entry = ObjectEntry(
         uid=about.uid,
         name=about.name,
@@ -74,7 +74,7 @@ def prepare(raw: RawObject, about: Description, content_hash: str, options: Prep
         watertight=raw.watertight,
         hulls=len(hulls),
         grasps=len(grasps.width),
-        extents=tuple(round(float(edge), 6) for edge in high - low),
+        extents=(x, y, z),
         scale_range=(min(limits[0], 1.0), max(limits[1], 1.0)),
         density=about.density,
         upright_only=about.upright_only,

@@ -81,10 +81,11 @@ def make_object(family: str, seed: int, index: int) -> RawObject:
 
 def make_instance(family: str, seed: int, index: int) -> tuple[Part, list[U8], float]:
     """The part, the pictures it refers to, and the roughness of an instance."""
-    from syngrasp.objects.families import boxes, containers, food, tools, vessels
+    from syngrasp.objects.families import bottles, boxes, containers, food, kitchen, things, tools, vessels
     from syngrasp.objects.families.draw import Draw
 
-    builders = {**vessels.FAMILIES, **containers.FAMILIES, **boxes.FAMILIES, **food.FAMILIES, **tools.FAMILIES}
+    modules = (vessels, bottles, containers, boxes, food, kitchen, tools, things)
+    builders = {name: build for module in modules for name, build in module.FAMILIES.items()}
     spec = _spec(family)
     rng = named_rng(seed, "object", family, index)
     roughness = float(np.round(rng.uniform(*spec["roughness"]), 3))

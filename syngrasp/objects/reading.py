@@ -105,7 +105,7 @@ def _piece(geometry: Any, T: NDArray[Any], gltf: bool) -> Piece | None:
 
 def _material(visual: Any, gltf: bool) -> tuple[F64, U8 | None, float, float] | None:
     """Linear base colour, picture, roughness, metallic; None for what cannot be seen."""
-    material = getattr(visual, "material", None)
+    material: Any = getattr(visual, "material", None)
     if hasattr(material, "materials") and material.materials:
         material = material.materials[0]
     if hasattr(material, "baseColorFactor"):

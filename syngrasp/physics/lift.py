@@ -6,7 +6,7 @@ wanted position by (kv/kp)·velocity, which turns the servo's law into kp·(q* �
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import mujoco
@@ -118,15 +118,16 @@ def execute(world: World, robot: Robot, motion: Motion) -> Recording:
     data = mujoco.MjData(model)
     data.qpos[index.q] = motion.q[0]
     data.qpos[index.finger_q] = robot.gripper.max_width / 2
-    fine = model.opt.timestep
-    timesteps = np.where(_far(robot, motion), COARSE * fine, fine)
-    frames = len(motion.q)
+    fine, frames = model.opt.timestep, len(motion.q)
+    far = _far(robot, motion)
+    coarse_commands = _commands(world, robot, motion, far, COARSE * fine)
+    fine_commands = _commands(world, robot, motion, ~far, fine)
     qpos, qvel = np.empty((frames, model.nq)), np.empty((frames, model.nv))
     qpos[0], qvel[0] = data.qpos, data.qvel
     done = 1
-    for frame, timestep in enumerate(timesteps):
-        model.opt.timestep = timestep
-        _step(model, data, _commands(world, robot, motion, frame))
+    for frame in range(frames - 1):
+        model.opt.timestep = COARSE * fine if far[frame] else fine
+        _step(model, data, next(coarse_commands if far[frame] else fine_commands))
         qpos[frame + 1], qvel[frame + 1] = data.qpos, data.qvel
         done = frame + 2
         if diverged(data):
@@ -213,13 +214,13 @@ def goal_poses(ee_pose: F32, T_base_grasp: F64, gripper: F64) -> F32:
 
 
 def hermite(q: F64, qd: F64, dt: float, steps: int) -> tuple[F64, F64]:
-    """Cubic Hermite interpolation between two frames dt apart: positions and velocities (steps, dof) at the starts
-    of `steps` equal parts of the interval, from positions and velocities (2, dof) at its ends."""
-    s = (np.arange(steps) / steps)[:, None]
-    v0, v1, jump = qd[0] * dt, qd[1] * dt, q[1] - q[0]
-    position = q[0] + s * v0 + s**2 * (3 * jump - 2 * v0 - v1) + s**3 * (v0 + v1 - 2 * jump)
-    velocity = v0 + 2 * s * (3 * jump - 2 * v0 - v1) + 3 * s**2 * (v0 + v1 - 2 * jump)
-    return position, velocity / dt
+    """Cubic Hermite interpolation between frames dt apart: positions and velocities (F − 1, steps, dof) at the starts
+    of `steps` equal parts of each interval, from positions and velocities (F, dof) at the frames."""
+    s = (np.arange(steps) / steps)[None, :, None]
+    q0, v0, v1 = q[:-1, None], qd[:-1, None] * dt, qd[1:, None] * dt
+    jump = q[1:, None] - q0
+    bend, twist = 3 * jump - 2 * v0 - v1, v0 + v1 - 2 * jump
+    return q0 + s * (v0 + s * (bend + s * twist)), (v0 + s * (2 * bend + 3 * s * twist)) / dt
 
 
 def _far(robot: Robot, motion: Motion) -> NDArray[np.bool_]:
@@ -230,17 +231,18 @@ def _far(robot: Robot, motion: Motion) -> NDArray[np.bool_]:
     return np.cumsum(near)[1:] == 0
 
 
-def _commands(world: World, robot: Robot, motion: Motion, frame: int) -> F64:
-    """Controls (steps, nu) of the physics steps from a frame to the next one."""
+def _commands(
+    world: World, robot: Robot, motion: Motion, intervals: NDArray[np.bool_], timestep: float
+) -> Iterator[F64]:
+    """Controls (steps, nu) of the physics steps in each of the chosen intervals (F − 1,) between frames."""
     model, index = world.model, world.robot
     assert index is not None
-    steps = round(motion.dt / model.opt.timestep)
-    position, velocity = hermite(motion.q[frame : frame + 2], motion.qd[frame : frame + 2], motion.dt, steps)
+    position, velocity = hermite(motion.q, motion.qd, motion.dt, round(motion.dt / timestep))
     lead = -model.actuator_biasprm[index.actuators, 2] / model.actuator_gainprm[index.actuators, 0]
-    commands = np.zeros((steps, model.nu))
-    commands[:, index.actuators] = position + lead * velocity
-    commands[:, index.gripper] = robot.gripper.max_width if motion.gripper[frame] > 0 else 0.0
-    return commands
+    commands = np.zeros((*position.shape[:2], model.nu))
+    commands[..., index.actuators] = position + lead * velocity
+    commands[..., index.gripper] = np.where(motion.gripper[:-1, None] > 0, robot.gripper.max_width, 0.0)
+    return iter(commands[intervals])
 
 
 def _step(model: mujoco.MjModel, data: mujoco.MjData, commands: F64) -> None:

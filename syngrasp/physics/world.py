@@ -25,17 +25,14 @@ I32 = NDArray[np.int32]
 
 _OBJECT, _ROBOT, _PLANE, _SLAB = 1, 2, 4, 8  # collision bits
 _SLAB_THICKNESS = 0.04  # [m]
-_BAD_STATE = tuple(
-    int(w)
-    for w in (
-        mujoco.mjtWarning.mjWARN_BADQPOS,
-        mujoco.mjtWarning.mjWARN_BADQVEL,
-        mujoco.mjtWarning.mjWARN_BADQACC,
-        mujoco.mjtWarning.mjWARN_BADCTRL,
-        mujoco.mjtWarning.mjWARN_CONTACTFULL,
-        mujoco.mjtWarning.mjWARN_CNSTRFULL,
-    )
-)
+_BAD_STATE = [
+    int(mujoco.mjtWarning.mjWARN_BADQPOS),
+    int(mujoco.mjtWarning.mjWARN_BADQVEL),
+    int(mujoco.mjtWarning.mjWARN_BADQACC),
+    int(mujoco.mjtWarning.mjWARN_BADCTRL),
+    int(mujoco.mjtWarning.mjWARN_CONTACTFULL),
+    int(mujoco.mjtWarning.mjWARN_CNSTRFULL),
+]
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,7 +106,7 @@ def quiet_warnings() -> None:
 
 def diverged(data: mujoco.MjData) -> bool:
     """Whether a run left the finite numbers or ran out of room for contacts."""
-    return any(data.warning[w].number for w in _BAD_STATE) or not np.isfinite(data.qpos).all()
+    return bool(data.warning.number[_BAD_STATE].any()) or not np.isfinite(data.qpos).all()
 
 
 def bodies_of(scene: Scene, models: Sequence[ObjectModel]) -> list[Body]:
@@ -251,6 +248,8 @@ def _rescale(model: mujoco.MjModel, bodies: Sequence[Body]) -> None:
             start, vertices = model.mesh_vertadr[mesh], model.mesh_vertnum[mesh]
             model.mesh_vert[start : start + vertices] *= body.scale
             model.mesh_pos[mesh] *= body.scale
+            start, boxes = model.mesh_bvhadr[mesh], model.mesh_bvhnum[mesh]
+            model.bvh_aabb[start : start + boxes] *= body.scale
         start, boxes = model.body_bvhadr[index], model.body_bvhnum[index]
         model.bvh_aabb[start : start + boxes] *= body.scale
 

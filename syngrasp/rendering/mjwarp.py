@@ -96,11 +96,13 @@ class MjWarpRenderer:
         poses = [camera.T_base_camera() for camera in look.cameras]
         intrinsics = [camera.intrinsics(self.width, self.height) for camera in look.cameras]
         rows = packing.camera_rows(poses, intrinsics)
+        layer = self._layer(len(poses), len(look.lights))
+        world = self._world(rollout, look, still, moving)
         stage = _Stage(
-            world=self._world(rollout, look, still, moving),
+            world=self._one(world, tracer_types.World),
             still=self._array(packing.instance_rows(still, slice(0, 1)), tracer_types.Instance),
             cameras=self._array(rows, tracer_types.Camera),
-            layer=self._layer(len(poses), len(look.lights)),
+            layer=self._one(layer, tracer_types.StillLayer),
         )
         dim, options = (len(poses), self.width * self.height), self.options
         hits = self._empty(dim, tracer_types.Hit)
@@ -109,7 +111,7 @@ class MjWarpRenderer:
         quality = (options.still_grid, options.still_rays)
         self._launch(tracer_still.trace_still, dim, *common, self.height, *quality, hits, stage.layer)
         self._launch(tracer_still.compose_still, dim, stage.world, self.width, self.height, stage.layer)
-        light, ambient = stage.layer.light.numpy(), stage.layer.ambient.numpy()
+        light, ambient = layer.light.numpy(), layer.ambient.numpy()
         rows["gain"] = packing.exposure_gain(ambient, light, look)
         stage = replace(stage, cameras=self._array(rows, tracer_types.Camera))
         frames = len(rollout.joint_position)
@@ -128,6 +130,7 @@ class MjWarpRenderer:
         images = self._empty((size, count, pixels, 3), wp.uint8)
         masks = self._empty((size, count, pixels), wp.uint8)
         depth = self._empty((size, count, pixels), wp.uint16)
+        views = self._empty((size, count, tiles), wp.uint64)
         tile_masks = self._empty((size, count, tiles, lights), wp.uint64)
         part_masks = self._empty((size, len(moving), lights), wp.uint64)
         grid = ((self.width + 1) // 2) * ((self.height + 1) // 2)
@@ -136,15 +139,16 @@ class MjWarpRenderer:
         balls = self._empty((count, tiles), wp.vec4)
         curve = self._array(packing.tone_curve(look.contrast), float)
         world, still, cameras, layer = stage.world, stage.still, stage.cameras, stage.layer
-        self._launch(tracer_cull.bound_tiles, (count, tiles), cameras, self.width, self.height, layer.t, balls)
+        self._launch(tracer_cull.bound_tiles, (count, tiles), cameras, self.width, self.height, layer, balls)
         for first in range(0, frames, size):
             span = slice(first, min(first + size, frames))
             n = span.stop - span.start
             placed = self._array(packing.instance_rows(moving, span), tracer_types.Instance)
             window = self._array(windows[span], wp.vec4i)
             found = (hits, masks, depth)
+            self._launch(tracer_cull.view_tiles, (n, count, tiles), window, self.width, views)
             self._launch(
-                tracer_frame.find_moving, (n, count, pixels), world, placed, window, cameras, self.width, layer, *found
+                tracer_frame.find_moving, (n, count, pixels), world, placed, views, cameras, self.width, layer, *found
             )
             if first == 0 and accept is not None and not accept(masks.numpy()[0].reshape(shape[1:])):
                 return None
@@ -166,6 +170,7 @@ class MjWarpRenderer:
                     look.saturation,
                     look.sensor_noise,
                     layer,
+                    views,
                     tile_masks,
                     part_masks,
                     hits,
@@ -261,6 +266,10 @@ class MjWarpRenderer:
 
     def _empty(self, shape: tuple[int, ...], dtype: Any) -> wp.array:
         return wp.empty(shape, dtype=dtype, device=self.device)
+
+    def _one(self, value: Any, dtype: Any) -> wp.array:
+        """An array of one struct: kernels read it in place, where an argument would be copied for every thread."""
+        return wp.array([value], dtype=dtype, device=self.device)
 
     def _array(self, values: NDArray[Any], dtype: Any) -> wp.array:
         return wp.array(values, dtype=dtype, device=self.device)

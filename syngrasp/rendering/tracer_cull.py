@@ -9,7 +9,7 @@ from __future__ import annotations
 import warp as wp
 
 from syngrasp.rendering.tracer_rays import FAR, LAST_BIT, box_entry, invert
-from syngrasp.rendering.tracer_types import Camera, Instance, Light, World
+from syngrasp.rendering.tracer_types import Camera, Instance, Light, StillLayer, World
 
 wp.set_module_options({"enable_backward": False})
 
@@ -40,12 +40,32 @@ def may_block(lower: wp.vec3, upper: wp.vec3, centre: wp.vec3, radius: float, li
     return span[0] <= span[1] and span[1] > 0.0 and span[0] < distance
 
 
+@wp.func
+def tile_of(x: int, y: int, width: int) -> int:
+    return (y // TILE) * ((width + TILE - 1) // TILE) + x // TILE
+
+
+@wp.kernel
+def view_tiles(windows: wp.array3d(dtype=wp.vec4i), width: int, views: wp.array3d(dtype=wp.uint64)):
+    """Bits of the moving parts whose pixel rectangles touch each tile, (F, C, tiles)."""
+    f, c, tile = wp.tid()
+    columns = (width + TILE - 1) // TILE
+    x0 = (tile % columns) * TILE
+    y0 = (tile // columns) * TILE
+    mask = wp.uint64(0)
+    for index in range(windows.shape[2]):
+        window = windows[f, c, index]
+        if x0 < window[2] and y0 < window[3] and x0 + TILE > window[0] and y0 + TILE > window[1]:
+            mask = mask | bit(index)
+    views[f, c, tile] = mask
+
+
 @wp.kernel
 def bound_tiles(
     cameras: wp.array(dtype=Camera),
     width: int,
     height: int,
-    depth: wp.array2d(dtype=float),
+    layer: wp.array(dtype=StillLayer),
     balls: wp.array2d(dtype=wp.vec4),
 ):
     """Balls (centre, radius) around what the still layer shows in each tile; radius −1 where it shows nothing."""
@@ -58,7 +78,7 @@ def bound_tiles(
     upper = wp.vec3(-1.0e9)
     for y in range(y0, wp.min(y0 + TILE, height)):
         for x in range(x0, wp.min(x0 + TILE, width)):
-            t = depth[c, y * width + x]
+            t = layer[0].t[c, y * width + x]
             if t < FAR:
                 u = (float(x) + 0.5 - camera.cx) / camera.focal
                 v = (float(y) + 0.5 - camera.cy) / camera.focal
@@ -74,7 +94,7 @@ def bound_tiles(
 
 @wp.kernel
 def cull_tiles(
-    world: World,
+    world: wp.array(dtype=World),
     moving: wp.array2d(dtype=Instance),
     balls: wp.array2d(dtype=wp.vec4),
     masks: wp.array4d(dtype=wp.uint64),
@@ -83,18 +103,18 @@ def cull_tiles(
     f, c, tile = wp.tid()
     ball = balls[c, tile]
     centre = wp.vec3(ball[0], ball[1], ball[2])
-    for lamp in range(world.lights.shape[0]):
+    for lamp in range(world[0].lights.shape[0]):
         mask = wp.uint64(0)
         if ball[3] >= 0.0:
-            for index in range(world.moving.shape[0]):
-                if may_block(moving[f, index].lower, moving[f, index].upper, centre, ball[3], world.lights[lamp]):
+            for index in range(world[0].moving.shape[0]):
+                if may_block(moving[f, index].lower, moving[f, index].upper, centre, ball[3], world[0].lights[lamp]):
                     mask = mask | bit(index)
         masks[f, c, tile, lamp] = mask
 
 
 @wp.kernel
 def cull_parts(
-    world: World,
+    world: wp.array(dtype=World),
     still: wp.array2d(dtype=Instance),
     moving: wp.array2d(dtype=Instance),
     masks: wp.array3d(dtype=wp.uint64),
@@ -105,17 +125,19 @@ def cull_parts(
     upper = moving[f, k].upper
     centre = 0.5 * (lower + upper)
     radius = 0.5 * wp.length(upper - lower) + 2.0e-3
-    for lamp in range(world.lights.shape[0]):
-        light = world.lights[lamp]
+    for lamp in range(world[0].lights.shape[0]):
+        light = world[0].lights[lamp]
         mask = wp.uint64(0)
-        for index in range(world.moving.shape[0]):
+        for index in range(world[0].moving.shape[0]):
             if may_block(moving[f, index].lower, moving[f, index].upper, centre, radius, light):
                 mask = mask | bit(index)
         others = bool(False)
-        for index in range(world.still.shape[0]):
+        for index in range(world[0].still.shape[0]):
             others = others or may_block(still[0, index].lower, still[0, index].upper, centre, radius, light)
-        for index in range(world.boxes.shape[0]):
-            others = others or may_block(world.boxes[index].lower, world.boxes[index].upper, centre, radius, light)
+        for index in range(world[0].boxes.shape[0]):
+            others = others or may_block(
+                world[0].boxes[index].lower, world[0].boxes[index].upper, centre, radius, light
+            )
         if others:
             mask = mask | (wp.uint64(1) << wp.uint64(STILL_BIT))
         masks[f, k, lamp] = mask

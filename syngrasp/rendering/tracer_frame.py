@@ -1,4 +1,4 @@
-"""Ray tracer: one frame over the still layer.
+"""Ray tracer: one frame over the still layer[0].
 
 `find_moving` traces the moving parts alone, and yields masks and depth; `shade_frame` shades them, with more samples on
 their outlines, and shows the still layer elsewhere. That is exact: nothing that moves can change a stored share of
@@ -9,8 +9,8 @@ from __future__ import annotations
 
 import warp as wp
 
-from syngrasp.rendering.tracer_cull import TILE
-from syngrasp.rendering.tracer_rays import hit_part, invert
+from syngrasp.rendering.tracer_cull import tile_of
+from syngrasp.rendering.tracer_rays import LAST_BIT, hit_part, invert
 from syngrasp.rendering.tracer_shading import ambient, encode, part_surface, reflect_light, sample_light
 from syngrasp.rendering.tracer_shadow import DIM, UNLIT, faces, known_share, shadow, shadow_ray, still_point
 from syngrasp.rendering.tracer_still import NOTHING, camera_ray, differs, phase_of
@@ -21,25 +21,34 @@ wp.set_module_options({"enable_backward": False})
 
 @wp.func
 def nearest_moving(
-    world: World, moving: wp.array2d(dtype=Instance), row: int, origin: wp.vec3, direction: wp.vec3, reach: float
+    world: wp.array(dtype=World),
+    moving: wp.array2d(dtype=Instance),
+    row: int,
+    mask: wp.uint64,
+    origin: wp.vec3,
+    direction: wp.vec3,
+    reach: float,
 ) -> Hit:
+    """The nearest hit before `reach` on the moving parts named by `mask`."""
     best = Hit()
     best.t = reach
     best.part = NOTHING
-    inverse = invert(direction)
-    for index in range(world.moving.shape[0]):
-        best = hit_part(moving, world.moving, row, index, origin, direction, inverse, best)
+    if mask != wp.uint64(0):
+        inverse = invert(direction)
+        for index in range(world[0].moving.shape[0]):
+            if (mask >> wp.uint64(wp.min(index, LAST_BIT))) & wp.uint64(1):
+                best = hit_part(moving, world[0].moving, row, index, origin, direction, inverse, best)
     return best
 
 
 @wp.kernel
 def find_moving(
-    world: World,
+    world: wp.array(dtype=World),
     moving: wp.array2d(dtype=Instance),
-    windows: wp.array3d(dtype=wp.vec4i),
+    views: wp.array3d(dtype=wp.uint64),
     cameras: wp.array(dtype=Camera),
     width: int,
-    layer: StillLayer,
+    layer: wp.array(dtype=StillLayer),
     hits: wp.array3d(dtype=Hit),
     masks: wp.array3d(dtype=wp.uint8),
     depth: wp.array3d(dtype=wp.uint16),
@@ -50,18 +59,12 @@ def find_moving(
     x = pixel % width
     y = pixel // width
     ray = camera_ray(camera, float(x) + 0.5, float(y) + 0.5)
-    inverse = invert(ray)
-    best = Hit()
-    best.t = layer.t[c, pixel]
-    best.part = NOTHING
-    for index in range(world.moving.shape[0]):
-        window = windows[f, c, index]
-        if x >= window[0] and y >= window[1] and x < window[2] and y < window[3]:
-            best = hit_part(moving, world.moving, f, index, camera.position, ray, inverse, best)
+    mask = views[f, c, tile_of(x, y, width)]
+    best = nearest_moving(world, moving, f, mask, camera.position, ray, layer[0].t[c, pixel])
     hits[f, c, pixel] = best
-    label = layer.label[c, pixel]
+    label = layer[0].label[c, pixel]
     if best.part >= 0:
-        label = wp.uint8(world.moving[best.part].label)
+        label = wp.uint8(world[0].moving[best.part].label)
     masks[f, c, pixel] = label
     millimetres = float(0.0)
     if best.t < 65.0:
@@ -71,7 +74,7 @@ def find_moving(
 
 @wp.func
 def moving_color(
-    world: World,
+    world: wp.array(dtype=World),
     still: wp.array2d(dtype=Instance),
     moving: wp.array2d(dtype=Instance),
     f: int,
@@ -89,12 +92,12 @@ def moving_color(
     phase: float,
     sample: int,
 ) -> wp.vec3:
-    """Light that a moving part sends back. Sample −1 is the pixel's centre; 0…3 share the rays to a lamp's disc."""
-    s = part_surface(world, world.moving[hit.part], moving[f, hit.part], hit, origin, ray)
+    """Light that a moving part sends back. Sample −1 is the pixel's centre; 0…2 share the rays to a lamp's disc."""
+    s = part_surface(world, world[0].moving[hit.part], moving[f, hit.part], hit, origin, ray)
     view = -wp.normalize(ray)
     color = ambient(world, s, view)
-    for lamp in range(world.lights.shape[0]):
-        light = sample_light(world.lights[lamp], s.point, 0.0, 0.0)
+    for lamp in range(world[0].lights.shape[0]):
+        light = sample_light(world[0].lights[lamp], s.point, 0.0, 0.0)
         if faces(s, light.direction) and wp.max(light.color) > DIM:
             mask = masks[f, hit.part, lamp]
             share = float(1.0)
@@ -104,17 +107,17 @@ def moving_color(
                     share = known_share(shares, hits, f, c, lamp, x, y, width, height)
                 if share < 0.0:
                     if sample >= 0:
-                        angle = phase + 1.5707963 * float(sample)
-                        share = shadow_ray(world, still, moving, f, mask, world.lights[lamp], s.point, 0.7, angle)
+                        angle = phase + 2.0943951 * float(sample)
+                        share = shadow_ray(world, still, moving, f, mask, world[0].lights[lamp], s.point, 0.7, angle)
                     else:
-                        share = shadow(world, still, moving, f, mask, world.lights[lamp], s.point, phase)
+                        share = shadow(world, still, moving, f, mask, world[0].lights[lamp], s.point, phase)
             color += wp.cw_mul(reflect_light(s, view, light.direction), light.color) * share
     return color
 
 
 @wp.func
 def still_color(
-    world: World,
+    world: wp.array(dtype=World),
     still: wp.array2d(dtype=Instance),
     moving: wp.array2d(dtype=Instance),
     f: int,
@@ -126,23 +129,23 @@ def still_color(
     masks: wp.array4d(dtype=wp.uint64),
     shares: wp.array4d(dtype=float),
     hits: wp.array3d(dtype=Hit),
-    layer: StillLayer,
+    layer: wp.array(dtype=StillLayer),
     point: wp.vec3,
     phase: float,
 ) -> wp.vec3:
     """The still layer's light, less what moving parts shadow."""
     pixel = y * width + x
-    tile = (y // TILE) * ((width + TILE - 1) // TILE) + x // TILE
-    color = layer.ambient[c, pixel]
-    for lamp in range(world.lights.shape[0]):
-        light = layer.light[c, pixel, lamp]
+    tile = tile_of(x, y, width)
+    color = layer[0].ambient[c, pixel]
+    for lamp in range(world[0].lights.shape[0]):
+        light = layer[0].light[c, pixel, lamp]
         if wp.max(light) > DIM:
             mask = masks[f, c, tile, lamp]
             share = float(1.0)
             if mask != wp.uint64(0):
                 share = known_share(shares, hits, f, c, lamp, x, y, width, height)
                 if share < 0.0:
-                    share = shadow(world, still, moving, f, mask, world.lights[lamp], point, phase)
+                    share = shadow(world, still, moving, f, mask, world[0].lights[lamp], point, phase)
             color += light * share
     return color
 
@@ -157,7 +160,7 @@ def moving_differs(hits: wp.array3d(dtype=Hit), f: int, c: int, a: int, b: int) 
 
 @wp.kernel
 def shade_frame(
-    world: World,
+    world: wp.array(dtype=World),
     still: wp.array2d(dtype=Instance),
     moving: wp.array2d(dtype=Instance),
     cameras: wp.array(dtype=Camera),
@@ -168,7 +171,8 @@ def shade_frame(
     seed: int,
     saturation: float,
     noise: float,
-    layer: StillLayer,
+    layer: wp.array(dtype=StillLayer),
+    views: wp.array3d(dtype=wp.uint64),
     tile_masks: wp.array4d(dtype=wp.uint64),
     part_masks: wp.array3d(dtype=wp.uint64),
     hits: wp.array3d(dtype=Hit),
@@ -177,7 +181,7 @@ def shade_frame(
     normal: wp.array(dtype=float),
     images: wp.array4d(dtype=wp.uint8),
 ):
-    """Pictures (F, C, pixels, 3). `smooth` adds four samples on outlines; `noise` [8-bit levels]."""
+    """Pictures (F, C, pixels, 3). `smooth` adds three samples on outlines; `noise` [8-bit levels]."""
     f, c, pixel = wp.tid()
     camera = cameras[c]
     x = pixel % width
@@ -202,17 +206,23 @@ def shade_frame(
         behind = still_color(
             world, still, moving, f, c, x, y, width, height, tile_masks, shares, hits, layer, point, phase
         )
-    color = behind
+    centre = behind
+    if hit.part >= 0:
+        centre = moving_color(
+            world, still, moving, f, c, x, y, width, height, part_masks, shares, hits, hit, origin, ray, phase, -1
+        )
+    color = centre
     if outline:
-        color = wp.vec3(0.0)
-        for k in range(4):
-            # A rotated grid: rows and columns all differ.
-            dx = 0.125 + 0.25 * float((2 * k + 1) % 4 - k // 2)
-            dy = 0.125 + 0.25 * float(k)
-            sub = camera_ray(camera, float(x) + dx, float(y) + dy)
-            near = nearest_moving(world, moving, f, origin, sub, layer.t[c, pixel])
-            one = behind
-            if near.part >= 0:
+        mask = views[f, c, tile_of(x, y, width)]
+        for k in range(3):
+            # A turned triangle around the centre; what the centre shows already is not shaded again.
+            angle = 0.3217506 + 2.0943951 * float(k)
+            sub = camera_ray(camera, float(x) + 0.5 + 0.4 * wp.cos(angle), float(y) + 0.5 + 0.4 * wp.sin(angle))
+            near = nearest_moving(world, moving, f, mask, origin, sub, layer[0].t[c, pixel])
+            one = centre
+            if near.part < 0:
+                one = behind
+            elif differs(near, hit):
                 one = moving_color(
                     world,
                     still,
@@ -232,11 +242,8 @@ def shade_frame(
                     phase,
                     k,
                 )
-            color += 0.25 * one
-    elif hit.part >= 0:
-        color = moving_color(
-            world, still, moving, f, c, x, y, width, height, part_masks, shares, hits, hit, origin, ray, phase, -1
-        )
+            color += one
+        color *= 0.25
     shown = encode(color * camera.gain, curve, saturation)
     state = wp.rand_init(seed + first_frame + f, c * width * height + pixel)
     for k in range(3):

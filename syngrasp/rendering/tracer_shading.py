@@ -17,7 +17,7 @@ LIFT = wp.constant(5.0e-4)  # [m] off a face before a shadow ray starts
 
 
 @wp.func
-def texel(world: World, offset: int, width: int, height: int, x: int, y: int) -> wp.vec3:
+def texel(world: wp.array(dtype=World), offset: int, width: int, height: int, x: int, y: int) -> wp.vec3:
     cx = x % width
     cy = y % height
     if cx < 0:
@@ -26,14 +26,16 @@ def texel(world: World, offset: int, width: int, height: int, x: int, y: int) ->
         cy += height
     i = offset + 3 * (cy * width + cx)
     return wp.vec3(
-        world.srgb[int(world.texels[i])], world.srgb[int(world.texels[i + 1])], world.srgb[int(world.texels[i + 2])]
+        world[0].srgb[int(world[0].texels[i])],
+        world[0].srgb[int(world[0].texels[i + 1])],
+        world[0].srgb[int(world[0].texels[i + 2])],
     )
 
 
 @wp.func
-def sample_texture(world: World, index: int, uv: wp.vec2, texels_per_pixel: float) -> wp.vec3:
+def sample_texture(world: wp.array(dtype=World), index: int, uv: wp.vec2, texels_per_pixel: float) -> wp.vec3:
     """Bilinear in the mip level whose texels are a pixel wide; repeats."""
-    texture = world.textures[index]
+    texture = world[0].textures[index]
     level = int(wp.clamp(wp.log2(wp.max(texels_per_pixel, 1.0)) + 0.3, 0.0, float(texture.levels - 1)))
     offset = int(texture.offset)
     width = int(texture.width)
@@ -60,7 +62,7 @@ def sample_texture(world: World, index: int, uv: wp.vec2, texels_per_pixel: floa
 
 @wp.func
 def part_surface(
-    world: World, part: Part, instance: Instance, hit: Hit, origin: wp.vec3, direction: wp.vec3
+    world: wp.array(dtype=World), part: Part, instance: Instance, hit: Hit, origin: wp.vec3, direction: wp.vec3
 ) -> Surface:
     """The surface where a ray met a part."""
     out = Surface()
@@ -68,9 +70,9 @@ def part_surface(
     w = 1.0 - hit.u - hit.v
     corner = 3 * (part.face0 + hit.face)
     to_base = instance.rotation
-    n0 = to_base * world.corner_normal[corner]
-    n1 = to_base * world.corner_normal[corner + 1]
-    n2 = to_base * world.corner_normal[corner + 2]
+    n0 = to_base * world[0].corner_normal[corner]
+    n1 = to_base * world[0].corner_normal[corner + 1]
+    n2 = to_base * world[0].corner_normal[corner + 2]
     normal = wp.normalize(n0 * hit.u + n1 * hit.v + n2 * w)
     if wp.dot(normal, hit.normal) < 0.0:
         normal = -normal
@@ -98,11 +100,15 @@ def part_surface(
     out.point = point + lifted + hit.normal * LIFT
     out.normal = normal
     out.face_normal = hit.normal
-    base = wp.cw_mul(world.face_color[part.face0 + hit.face], part.tint)
+    base = wp.cw_mul(world[0].face_color[part.face0 + hit.face], part.tint)
     if part.texture >= 0:
-        uv = world.corner_uv[corner] * hit.u + world.corner_uv[corner + 1] * hit.v + world.corner_uv[corner + 2] * w
+        uv = (
+            world[0].corner_uv[corner] * hit.u
+            + world[0].corner_uv[corner + 1] * hit.v
+            + world[0].corner_uv[corner + 2] * w
+        )
         slant = wp.max(wp.abs(wp.dot(hit.normal, view)), 0.3)
-        footprint = hit.t * world.pixel / slant
+        footprint = hit.t * world[0].pixel / slant
         base = wp.cw_mul(base, sample_texture(world, part.texture, uv, footprint * part.density / instance.scale))
     out.base = base
     out.roughness = part.roughness
@@ -111,7 +117,9 @@ def part_surface(
 
 
 @wp.func
-def flat_surface(world: World, material: Material, point: wp.vec3, normal: wp.vec3, t: float, cosine: float) -> Surface:
+def flat_surface(
+    world: wp.array(dtype=World), material: Material, point: wp.vec3, normal: wp.vec3, t: float, cosine: float
+) -> Surface:
     """The surface of furniture, floor and walls."""
     out = Surface()
     a = point[0]
@@ -123,8 +131,8 @@ def flat_surface(world: World, material: Material, point: wp.vec3, normal: wp.ve
         b = point[2]
     uv = wp.vec2(a * material.cos_angle - b * material.sin_angle, a * material.sin_angle + b * material.cos_angle)
     uv = uv * material.inv_tile + material.offset
-    texture = world.textures[material.texture]
-    footprint = t * world.pixel / wp.max(cosine, 0.2)
+    texture = world[0].textures[material.texture]
+    footprint = t * world[0].pixel / wp.max(cosine, 0.2)
     out.base = sample_texture(world, material.texture, uv, footprint * material.inv_tile * float(texture.width))
     out.point = point + normal * LIFT
     out.normal = normal
@@ -135,23 +143,23 @@ def flat_surface(world: World, material: Material, point: wp.vec3, normal: wp.ve
 
 
 @wp.func
-def sky(world: World, direction: wp.vec3) -> wp.vec3:
+def sky(world: wp.array(dtype=World), direction: wp.vec3) -> wp.vec3:
     """Radiance from a unit direction."""
     z = direction[2]
     if z > 0.0:
         k = wp.min(1.4 * z, 1.0)
-        return world.horizon * (1.0 - k) + world.zenith * k
+        return world[0].horizon * (1.0 - k) + world[0].zenith * k
     k = wp.min(-2.5 * z, 1.0)
-    return world.horizon * (1.0 - k) + world.ground * k
+    return world[0].horizon * (1.0 - k) + world[0].ground * k
 
 
 @wp.func
-def ambient(world: World, s: Surface, view: wp.vec3) -> wp.vec3:
+def ambient(world: wp.array(dtype=World), s: Surface, view: wp.vec3) -> wp.vec3:
     """Light of the sky that a surface sends back where it sees all of it."""
     up = 0.5 + 0.5 * s.normal[2]
-    irradiance = (world.zenith * 0.6 + world.horizon * 0.4) * up + (world.ground * 0.6 + world.horizon * 0.4) * (
-        1.0 - up
-    )
+    irradiance = (world[0].zenith * 0.6 + world[0].horizon * 0.4) * up + (
+        world[0].ground * 0.6 + world[0].horizon * 0.4
+    ) * (1.0 - up)
     f0 = wp.vec3(0.04) * (1.0 - s.metallic) + s.base * s.metallic
     n_v = wp.max(wp.dot(s.normal, view), 0.0)
     r0 = 1.0 - s.roughness

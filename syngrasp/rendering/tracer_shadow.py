@@ -1,15 +1,15 @@
 """Ray tracer: how much of each lamp a point sees past the moving parts.
 
-Every second pixel of every second row casts one ray to each lamp, at one of nine places of its disc by turns
-(interleaved sampling, Keller and Heidrich 2001). Shares are evened out over 3 × 3 such points and interpolated where the
-points around a pixel lie on its surface and nearly agree; elsewhere the pixel casts its own rays.
+Every second pixel of every second row casts one ray to each lamp, by turns at one of nine places of its disc
+(interleaved sampling, Keller and Heidrich 2001). Shares are evened out over 3 × 3 such points, and interpolated where
+the points around a pixel lie on its surface and nearly agree; elsewhere the pixel casts its own rays.
 """
 
 from __future__ import annotations
 
 import warp as wp
 
-from syngrasp.rendering.tracer_cull import STILL_BIT, TILE
+from syngrasp.rendering.tracer_cull import STILL_BIT, tile_of
 from syngrasp.rendering.tracer_rays import invert, part_blocks
 from syngrasp.rendering.tracer_shading import LIFT, part_surface, sample_light
 from syngrasp.rendering.tracer_still import SOFT, camera_ray, still_blocks
@@ -23,7 +23,7 @@ DIM = wp.constant(2.0e-4)  # light below this needs no shadow
 
 @wp.func
 def shadow_ray(
-    world: World,
+    world: wp.array(dtype=World),
     still: wp.array2d(dtype=Instance),
     moving: wp.array2d(dtype=Instance),
     row: int,
@@ -36,7 +36,7 @@ def shadow_ray(
     """1 if a point sees the spot (radius, angle) of a lamp's disc, else 0; `mask` says what may come between."""
     sample = sample_light(light, point, radius * wp.cos(angle), radius * wp.sin(angle))
     inverse = invert(sample.direction)
-    if part_blocks(moving, world.moving, row, point, sample.direction, inverse, sample.distance, mask):
+    if part_blocks(moving, world[0].moving, row, point, sample.direction, inverse, sample.distance, mask):
         return 0.0
     if (mask >> wp.uint64(STILL_BIT)) != wp.uint64(0):
         if still_blocks(world, still, point, sample.direction, sample.distance):
@@ -46,7 +46,7 @@ def shadow_ray(
 
 @wp.func
 def shadow(
-    world: World,
+    world: wp.array(dtype=World),
     still: wp.array2d(dtype=Instance),
     moving: wp.array2d(dtype=Instance),
     row: int,
@@ -64,7 +64,7 @@ def shadow(
 
 @wp.func
 def stratum_ray(
-    world: World,
+    world: wp.array(dtype=World),
     still: wp.array2d(dtype=Instance),
     moving: wp.array2d(dtype=Instance),
     row: int,
@@ -83,8 +83,8 @@ def stratum_ray(
 
 
 @wp.func
-def still_point(camera: Camera, layer: StillLayer, c: int, pixel: int, ray: wp.vec3) -> wp.vec3:
-    return camera.position + ray * layer.t[c, pixel] + layer.normal[c, pixel] * LIFT
+def still_point(camera: Camera, layer: wp.array(dtype=StillLayer), c: int, pixel: int, ray: wp.vec3) -> wp.vec3:
+    return camera.position + ray * layer[0].t[c, pixel] + layer[0].normal[c, pixel] * LIFT
 
 
 @wp.func
@@ -94,12 +94,12 @@ def faces(s: Surface, direction: wp.vec3) -> bool:
 
 @wp.kernel
 def shadow_grid(
-    world: World,
+    world: wp.array(dtype=World),
     still: wp.array2d(dtype=Instance),
     moving: wp.array2d(dtype=Instance),
     cameras: wp.array(dtype=Camera),
     width: int,
-    layer: StillLayer,
+    layer: wp.array(dtype=StillLayer),
     tile_masks: wp.array4d(dtype=wp.uint64),
     part_masks: wp.array3d(dtype=wp.uint64),
     hits: wp.array3d(dtype=Hit),
@@ -116,28 +116,28 @@ def shadow_grid(
     hit = hits[f, c, pixel]
     stratum = (x // 2) % 3 + 3 * ((y // 2) % 3)
     if hit.part >= 0:
-        s = part_surface(world, world.moving[hit.part], moving[f, hit.part], hit, camera.position, ray)
-        for lamp in range(world.lights.shape[0]):
-            light = sample_light(world.lights[lamp], s.point, 0.0, 0.0)
+        s = part_surface(world, world[0].moving[hit.part], moving[f, hit.part], hit, camera.position, ray)
+        for lamp in range(world[0].lights.shape[0]):
+            light = sample_light(world[0].lights[lamp], s.point, 0.0, 0.0)
             share = float(UNLIT)
             if faces(s, light.direction):
                 mask = part_masks[f, hit.part, lamp]
-                share = stratum_ray(world, still, moving, f, mask, world.lights[lamp], s.point, stratum)
+                share = stratum_ray(world, still, moving, f, mask, world[0].lights[lamp], s.point, stratum)
             shares[f, c, place, lamp] = share
     else:
-        tile = (y // TILE) * ((width + TILE - 1) // TILE) + x // TILE
+        tile = tile_of(x, y, width)
         point = still_point(camera, layer, c, pixel, ray)
-        for lamp in range(world.lights.shape[0]):
+        for lamp in range(world[0].lights.shape[0]):
             share = float(UNLIT)
-            if wp.max(layer.light[c, pixel, lamp]) > DIM:
+            if wp.max(layer[0].light[c, pixel, lamp]) > DIM:
                 mask = tile_masks[f, c, tile, lamp]
-                share = stratum_ray(world, still, moving, f, mask, world.lights[lamp], point, stratum)
+                share = stratum_ray(world, still, moving, f, mask, world[0].lights[lamp], point, stratum)
             shares[f, c, place, lamp] = share
 
 
 @wp.kernel
 def smooth_shares(
-    world: World,
+    world: wp.array(dtype=World),
     width: int,
     height: int,
     hits: wp.array3d(dtype=Hit),
@@ -152,9 +152,9 @@ def smooth_shares(
     x = place % columns
     y = place // columns
     own = hits[f, c, 2 * y * width + 2 * x]
-    for lamp in range(world.lights.shape[0]):
+    for lamp in range(world[0].lights.shape[0]):
         share = shares[f, c, place, lamp]
-        if share >= 0.0 and world.lights[lamp].radius > SOFT:
+        if share >= 0.0 and world[0].lights[lamp].radius > SOFT:
             total = float(0.0)
             count = float(0.0)
             for j in range(wp.max(y - 1, 0), wp.min(y + 2, rows)):

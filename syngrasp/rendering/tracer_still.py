@@ -37,29 +37,31 @@ def phase_of(pixel: int, salt: int) -> float:
 
 
 @wp.func
-def nearest_still(world: World, still: wp.array2d(dtype=Instance), origin: wp.vec3, direction: wp.vec3) -> Hit:
+def nearest_still(
+    world: wp.array(dtype=World), still: wp.array2d(dtype=Instance), origin: wp.vec3, direction: wp.vec3
+) -> Hit:
     best = Hit()
     best.t = FAR
     best.part = NOTHING
     inverse = invert(direction)
-    room = box_entry(world.room_lower, world.room_upper, origin, inverse)[1]
-    floor = (world.room_lower[2] - origin[2]) * inverse[2]
-    if floor > 0.0 and (floor <= room + 1.0e-4 or (world.walls == 0 and floor < 40.0)):
+    room = box_entry(world[0].room_lower, world[0].room_upper, origin, inverse)[1]
+    floor = (world[0].room_lower[2] - origin[2]) * inverse[2]
+    if floor > 0.0 and (floor <= room + 1.0e-4 or (world[0].walls == 0 and floor < 40.0)):
         best.t = floor
         best.part = FLOOR
         best.normal = wp.vec3(0.0, 0.0, 1.0)
-    elif world.walls != 0:
+    elif world[0].walls != 0:
         best.t = room
         best.part = WALL
         point = origin + direction * room
         gap = wp.vec4(
-            point[0] - world.room_lower[0],
-            world.room_upper[0] - point[0],
-            point[1] - world.room_lower[1],
-            world.room_upper[1] - point[1],
+            point[0] - world[0].room_lower[0],
+            world[0].room_upper[0] - point[0],
+            point[1] - world[0].room_lower[1],
+            world[0].room_upper[1] - point[1],
         )
         best.normal = wp.vec3(0.0, 0.0, -1.0)
-        if world.room_upper[2] - point[2] < 1.0e-3:
+        if world[0].room_upper[2] - point[2] < 1.0e-3:
             best.part = CEILING
         elif gap[0] < 1.0e-3:
             best.normal = wp.vec3(1.0, 0.0, 0.0)
@@ -69,9 +71,9 @@ def nearest_still(world: World, still: wp.array2d(dtype=Instance), origin: wp.ve
             best.normal = wp.vec3(0.0, 1.0, 0.0)
         else:
             best.normal = wp.vec3(0.0, -1.0, 0.0)
-    for index in range(world.boxes.shape[0]):
-        lower = world.boxes[index].lower
-        upper = world.boxes[index].upper
+    for index in range(world[0].boxes.shape[0]):
+        lower = world[0].boxes[index].lower
+        upper = world[0].boxes[index].upper
         span = box_entry(lower, upper, origin, inverse)
         if span[0] <= span[1] and span[0] > 0.0 and span[0] < best.t:
             best.t = span[0]
@@ -88,21 +90,23 @@ def nearest_still(world: World, still: wp.array2d(dtype=Instance), origin: wp.ve
                     least = wp.abs(point[axis] - upper[axis])
                     best.normal = wp.vec3(0.0)
                     best.normal[axis] = 1.0
-    for index in range(world.still.shape[0]):
-        best = hit_part(still, world.still, 0, index, origin, direction, inverse, best)
+    for index in range(world[0].still.shape[0]):
+        best = hit_part(still, world[0].still, 0, index, origin, direction, inverse, best)
     return best
 
 
 @wp.func
-def still_surface(world: World, still: wp.array2d(dtype=Instance), hit: Hit, origin: wp.vec3, ray: wp.vec3) -> Surface:
+def still_surface(
+    world: wp.array(dtype=World), still: wp.array2d(dtype=Instance), hit: Hit, origin: wp.vec3, ray: wp.vec3
+) -> Surface:
     if hit.part >= 0:
-        return part_surface(world, world.still[hit.part], still[0, hit.part], hit, origin, ray)
+        return part_surface(world, world[0].still[hit.part], still[0, hit.part], hit, origin, ray)
     point = origin + ray * hit.t
-    material = world.materials[world.floor_material]
+    material = world[0].materials[world[0].floor_material]
     if hit.part == WALL or hit.part == CEILING:
-        material = world.materials[world.wall_material]
+        material = world[0].materials[world[0].wall_material]
     if hit.part <= FIRST_BOX:
-        material = world.materials[world.boxes[FIRST_BOX - hit.part].material]
+        material = world[0].materials[world[0].boxes[FIRST_BOX - hit.part].material]
     s = flat_surface(world, material, point, hit.normal, hit.t, wp.abs(wp.dot(wp.normalize(ray), hit.normal)))
     if hit.part == CEILING:
         s.base = wp.vec3(0.75)
@@ -110,11 +114,13 @@ def still_surface(world: World, still: wp.array2d(dtype=Instance), hit: Hit, ori
 
 
 @wp.func
-def still_blocks(world: World, still: wp.array2d(dtype=Instance), point: wp.vec3, ray: wp.vec3, reach: float) -> bool:
+def still_blocks(
+    world: wp.array(dtype=World), still: wp.array2d(dtype=Instance), point: wp.vec3, ray: wp.vec3, reach: float
+) -> bool:
     inverse = invert(ray)
-    if box_blocks(world.boxes, point, inverse, reach):
+    if box_blocks(world[0].boxes, point, inverse, reach):
         return True
-    return part_blocks(still, world.still, 0, point, ray, inverse, reach, ALL_PARTS)
+    return part_blocks(still, world[0].still, 0, point, ray, inverse, reach, ALL_PARTS)
 
 
 @wp.func
@@ -132,11 +138,11 @@ def hemisphere(normal: wp.vec3, index: int, count: int) -> wp.vec3:
 
 @wp.kernel
 def find_still(
-    world: World,
+    world: wp.array(dtype=World),
     still: wp.array2d(dtype=Instance),
     cameras: wp.array(dtype=Camera),
     width: int,
-    layer: StillLayer,
+    layer: wp.array(dtype=StillLayer),
     hits: wp.array2d(dtype=Hit),
 ):
     """What lies behind the pixels' centres when nothing moves."""
@@ -146,14 +152,14 @@ def find_still(
     ray = camera_ray(cameras[c], float(x) + 0.5, float(y) + 0.5)
     hit = nearest_still(world, still, cameras[c].position, ray)
     hits[c, pixel] = hit
-    layer.t[c, pixel] = hit.t
-    layer.normal[c, pixel] = hit.normal
+    layer[0].t[c, pixel] = hit.t
+    layer[0].normal[c, pixel] = hit.normal
     label = int(0)
     if hit.part >= 0:
-        label = world.still[hit.part].label
+        label = world[0].still[hit.part].label
     if hit.part <= FIRST_BOX:
-        label = world.boxes[FIRST_BOX - hit.part].label
-    layer.label[c, pixel] = wp.uint8(label)
+        label = world[0].boxes[FIRST_BOX - hit.part].label
+    layer[0].label[c, pixel] = wp.uint8(label)
 
 
 @wp.func
@@ -166,7 +172,7 @@ def differs(a: Hit, b: Hit) -> bool:
 
 @wp.kernel
 def trace_still(
-    world: World,
+    world: wp.array(dtype=World),
     still: wp.array2d(dtype=Instance),
     cameras: wp.array(dtype=Camera),
     width: int,
@@ -174,7 +180,7 @@ def trace_still(
     grid: int,
     rays: int,
     hits: wp.array2d(dtype=Hit),
-    layer: StillLayer,
+    layer: wp.array(dtype=StillLayer),
 ):
     """The still layer's light: at pixels' centres, on outlines with grid × grid samples per pixel; `rays` per sample go
     to the sky and to each lamp."""
@@ -206,14 +212,14 @@ def trace_still(
             hit = nearest_still(world, still, camera.position, ray)
             weight = 1.0 / float(count)
             add_still(world, still, hit, camera.position, ray, index, count, 1, weight, c, pixel, layer)
-    for lamp in range(world.lights.shape[0]):
-        full = wp.max(layer.light[c, pixel, lamp])
-        layer.seen[c, pixel, lamp] = layer.seen[c, pixel, lamp] / wp.max(full, 1.0e-9)
+    for lamp in range(world[0].lights.shape[0]):
+        full = wp.max(layer[0].light[c, pixel, lamp])
+        layer[0].seen[c, pixel, lamp] = layer[0].seen[c, pixel, lamp] / wp.max(full, 1.0e-9)
 
 
 @wp.func
 def add_still(
-    world: World,
+    world: wp.array(dtype=World),
     still: wp.array2d(dtype=Instance),
     hit: Hit,
     origin: wp.vec3,
@@ -224,14 +230,14 @@ def add_still(
     weight: float,
     c: int,
     pixel: int,
-    layer: StillLayer,
+    layer: wp.array(dtype=StillLayer),
 ):
-    """Adds one sample of a pixel; of `strata` · `rays` directions it casts rays in every `strata`-th, from `stratum` on."""
+    """Adds a sample of a pixel; of `strata` · `rays` directions, rays go in every `strata`-th from `stratum` on."""
     unit = wp.normalize(ray)
     total = strata * rays
     if hit.part == NOTHING:
-        layer.ambient[c, pixel] += sky(world, unit) * weight
-        layer.open[c, pixel] += weight
+        layer[0].ambient[c, pixel] += sky(world, unit) * weight
+        layer[0].open[c, pixel] += weight
     else:
         s = still_surface(world, still, hit, origin, ray)
         blocked = float(0.0)
@@ -240,59 +246,59 @@ def add_still(
                 up = hemisphere(s.face_normal, stratum + k * strata, total)
                 if still_blocks(world, still, s.point, up, OCCLUSION_REACH):
                     blocked += 1.0 / float(rays)
-        layer.open[c, pixel] += (1.0 - 0.85 * blocked) * weight
-        layer.ambient[c, pixel] += ambient(world, s, -unit) * weight
-        for lamp in range(world.lights.shape[0]):
-            central = sample_light(world.lights[lamp], s.point, 0.0, 0.0)
+        layer[0].open[c, pixel] += (1.0 - 0.85 * blocked) * weight
+        layer[0].ambient[c, pixel] += ambient(world, s, -unit) * weight
+        for lamp in range(world[0].lights.shape[0]):
+            central = sample_light(world[0].lights[lamp], s.point, 0.0, 0.0)
             share = wp.cw_mul(reflect_light(s, -unit, central.direction), central.color) * weight
             if wp.dot(s.face_normal, central.direction) > 0.0 and wp.max(share) > 0.0:
-                layer.light[c, pixel, lamp] += share
+                layer[0].light[c, pixel, lamp] += share
                 for k in range(rays):
                     place = float(stratum + k * strata)
                     r = wp.sqrt((place + 0.5) / float(total))
-                    if world.lights[lamp].radius < SOFT:
+                    if world[0].lights[lamp].radius < SOFT:
                         r *= 0.5
                     angle = 2.39996323 * place
-                    light = sample_light(world.lights[lamp], s.point, r * wp.cos(angle), r * wp.sin(angle))
+                    light = sample_light(world[0].lights[lamp], s.point, r * wp.cos(angle), r * wp.sin(angle))
                     if not still_blocks(world, still, s.point, light.direction, light.distance):
-                        layer.seen[c, pixel, lamp] += wp.max(share) / float(rays)
+                        layer[0].seen[c, pixel, lamp] += wp.max(share) / float(rays)
 
 
 @wp.kernel
-def compose_still(world: World, width: int, height: int, layer: StillLayer):
+def compose_still(world: wp.array(dtype=World), width: int, height: int, layer: wp.array(dtype=StillLayer)):
     """Takes away the light that does not arrive, evened out over the neighbours on the same surface: the shares were
     sampled at random. Lamps too small to cast soft shadows keep theirs."""
     c, pixel = wp.tid()
     x = pixel % width
     y = pixel // width
-    normal = layer.normal[c, pixel]
-    t = layer.t[c, pixel]
+    normal = layer[0].normal[c, pixel]
+    t = layer[0].t[c, pixel]
     count = float(0.0)
     free = float(0.0)
     for j in range(wp.max(y - 2, 0), wp.min(y + 3, height)):
         for i in range(wp.max(x - 2, 0), wp.min(x + 3, width)):
             if alike(layer, c, j * width + i, pixel, normal, t):
                 count += 1.0
-                free += layer.open[c, j * width + i]
-    layer.ambient[c, pixel] = layer.ambient[c, pixel] * (free / count)
-    for lamp in range(world.lights.shape[0]):
-        seen = layer.seen[c, pixel, lamp]
-        if world.lights[lamp].radius > SOFT and wp.max(layer.light[c, pixel, lamp]) > 0.0:
+                free += layer[0].open[c, j * width + i]
+    layer[0].ambient[c, pixel] = layer[0].ambient[c, pixel] * (free / count)
+    for lamp in range(world[0].lights.shape[0]):
+        seen = layer[0].seen[c, pixel, lamp]
+        if world[0].lights[lamp].radius > SOFT and wp.max(layer[0].light[c, pixel, lamp]) > 0.0:
             total = float(0.0)
             lit = float(0.0)
             for j in range(wp.max(y - 2, 0), wp.min(y + 3, height)):
                 for i in range(wp.max(x - 2, 0), wp.min(x + 3, width)):
                     near = j * width + i
-                    if alike(layer, c, near, pixel, normal, t) and wp.max(layer.light[c, near, lamp]) > 0.0:
+                    if alike(layer, c, near, pixel, normal, t) and wp.max(layer[0].light[c, near, lamp]) > 0.0:
                         lit += 1.0
-                        total += layer.seen[c, near, lamp]
+                        total += layer[0].seen[c, near, lamp]
             seen = total / lit
-        layer.light[c, pixel, lamp] = layer.light[c, pixel, lamp] * seen
+        layer[0].light[c, pixel, lamp] = layer[0].light[c, pixel, lamp] * seen
 
 
 @wp.func
-def alike(layer: StillLayer, c: int, a: int, b: int, normal: wp.vec3, t: float) -> bool:
+def alike(layer: wp.array(dtype=StillLayer), c: int, a: int, b: int, normal: wp.vec3, t: float) -> bool:
     """Whether two pixels of the still layer show the same smooth surface."""
-    if layer.label[c, a] != layer.label[c, b] or wp.abs(layer.t[c, a] - t) > 0.05 * t:
+    if layer[0].label[c, a] != layer[0].label[c, b] or wp.abs(layer[0].t[c, a] - t) > 0.05 * t:
         return False
-    return wp.dot(layer.normal[c, a], normal) > 0.9
+    return wp.dot(layer[0].normal[c, a], normal) > 0.9

@@ -164,7 +164,7 @@ def test_lines_cross_the_union_where_its_distance_vanishes():
     for _ in range(60):
         origin, direction = 0.02 * rng.normal(size=3), rng.normal(size=3)
         direction /= np.linalg.norm(direction)
-        n = solid_intervals(parts, origin, direction, *work)
+        n = solid_intervals(parts, origin, direction, -np.inf, np.inf, *work)
         crossed += n
         ends = np.stack([work[0][:n], work[1][:n]], axis=1)
         assert (np.diff(ends.reshape(-1)) > 0.0).all()

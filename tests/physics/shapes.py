@@ -6,7 +6,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from syngrasp import se3
-from syngrasp.records import GraspSet, ObjectEntry, ObjectModel, SdfGrid, VisualMesh
+from syngrasp.geometry.sdf import build_sdf
+from syngrasp.records import GraspSet, ObjectEntry, ObjectModel, VisualMesh
 
 F64 = NDArray[np.float64]
 
@@ -41,5 +42,4 @@ def _model(uid: str, category: str, corners: F64, volume: float, inertia: F64, w
     )  # fmt: skip
     down = se3.make(np.diag([1.0, -1.0, -1.0]), np.zeros(3))[None]
     grasps = GraspSet(down, np.array([width]), np.array([1.0]), np.array([[[0, 1.0, 0], [0, -1.0, 0]]]))
-    sdf = SdfGrid(np.ones((2, 2, 2), np.float32), corners.min(0), 0.01)
-    return ObjectModel(entry, visual, (corners,), sdf, volume, inertia, stable, np.ones(1), grasps)
+    return ObjectModel(entry, visual, (corners,), build_sdf((corners,)), volume, inertia, stable, np.ones(1), grasps)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import signal
-import subprocess
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -138,30 +137,29 @@ class BadSetup:
         pass
 
 
-def test_killed_at_any_moment_and_run_again_it_ends_as_if_never_killed(
+def test_killed_and_interrupted_and_run_again_it_ends_as_if_nothing_had_been(
     tmp_path: Path, never_killed: dict[int, Any]
 ) -> None:
-    slow = {"seconds": 0.01, "render_seconds": 0.1}
+    slow = {"seconds": 0.01, "render_seconds": 0.3}
     size = ("--shards", "2", "--episodes-per-shard", "5", "--set", "execution.render.actors=1")
     moments = np.random.default_rng(int(time.time()))
-    for _ in range(2):
-        process = start(tmp_path, slow, *size, executor="ray", start_new_session=True)
+    for number in (signal.SIGKILL, signal.SIGINT):
+        process = start(tmp_path, slow, *size, executor="ray")
         for line in process.stdout:
-            if '"layout"' in line:  # the first answers came in
+            if '"yield": {"' in line:  # the first answers came in
                 break
-        time.sleep(float(moments.uniform(0.0, 1.5)))
-        _end(process)
+        if number == signal.SIGKILL:
+            time.sleep(float(moments.uniform(0.0, 1.0)))
+        process.send_signal(number)
+        _, told = process.communicate(timeout=60)
+        if number == signal.SIGINT:
+            assert process.returncode == 130
+            assert told.strip() == "stopped; what is committed stays; run the same command again to go on"
     process = start(tmp_path, slow, *size, executor="ray")
     _, told = process.communicate(timeout=120)
     assert process.returncode == 0, told
     assert content(tmp_path) == never_killed
     assert dataset.verify_dataset(tmp_path).ok
-
-
-def _end(process: subprocess.Popen[str]) -> None:
-    """SIGKILL to a run; its own Ray notices and ends by itself."""
-    process.kill()
-    process.communicate()
 
 
 # --- how a cluster is divided ---

@@ -1,1 +1,4 @@
-"""The builtin household: one function per family, from drawn sizes to a part. Ranges are in assets/objects/families.yaml."""
+"""The builtin household: one function per family, from drawn sizes to a part.
+
+Their ranges and colours are in assets/objects/families.yaml.
+"""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
+from PIL import Image, ImageDraw
 
 from syngrasp.objects import labels
 from syngrasp.objects.families.draw import Draw
@@ -100,8 +101,6 @@ def soap(d: Draw) -> Part:
     color = d.hex("soap")
     body = block(size, labels.linear(color), 0.45 * size[1], 0.42 * size[2], steps=6)
     image = labels.plain(192, 112, color).copy()
-    from PIL import Image, ImageDraw
-
     canvas = Image.fromarray(image)
     labels.write(ImageDraw.Draw(canvas), labels.brand(d.rng), (96, 56), 110, 34, labels.darker(color, 0.8))
     body = faced(body, size, {"+z": d.picture(np.asarray(canvas))}, flat=0.985)

@@ -1,16 +1,18 @@
-"""Closed containers: bottles, cans, jars, dispensers, with printed labels that wrap around them."""
+"""Cans, jars and other turned containers, with printed labels that wrap around them."""
 
 from __future__ import annotations
 
 import numpy as np
 
 from syngrasp.objects import labels
+from syngrasp.objects.convex import frustum_hulls
 from syngrasp.objects.families.draw import Draw
-from syngrasp.objects.lofts import Points, arc, block, loft, revolve, rounded_rectangle, smooth, tube
+from syngrasp.objects.lofts import arc, block, loft, revolve, rounded_rectangle, smooth, tube
 from syngrasp.objects.part import Part, join
+from syngrasp.records import F64
 
 
-def _label(d: Draw, part: Part, low: float, high: float, title: str, fronts: int = 2) -> Part:
+def labelled(d: Draw, part: Part, low: float, high: float, title: str, fronts: int = 2) -> Part:
     """Wraps a label around the outside between two heights; the profile has points at both."""
     height = 256
     z = part.centers[:, 2]
@@ -21,11 +23,7 @@ def _label(d: Draw, part: Part, low: float, high: float, title: str, fronts: int
     return part.wrap(side, image, low, high)
 
 
-def _turned(points: Points, color) -> Part:
-    return revolve(points, color)
-
-
-def _cap(d: Draw, radius: float, low: float, high: float, palette: str = "bright") -> Part:
+def cap(d: Draw, radius: float, low: float, high: float, palette: str = "bright") -> Part:
     """A ribbed screw cap."""
     angle = np.arange(60) * (2.0 * np.pi / 60)
     ribbed = radius * (1.0 - 0.02 * (np.arange(60) % 2))
@@ -38,38 +36,6 @@ def _cap(d: Draw, radius: float, low: float, high: float, palette: str = "bright
     ]
     rings = [np.column_stack([r[:, None] * circle, np.full(60, z)]) for r, z in layers]
     return loft(rings, d.color(palette), crease=np.deg2rad(60.0))
-
-
-def bottle(d: Draw) -> Part:
-    """A drinks bottle with a waist, a label and a screw cap."""
-    h, r, neck = d("height"), d("radius"), d("neck")
-    low, high, waist = 0.2 * h, 0.56 * h, 0.97 * r
-    base = [(0.0, 0.002), (0.6 * r, 0.0), (0.88 * r, 0.0), *arc((r - 0.1 * r, 0.1 * r), 0.1 * r, -80, 0, 4)]
-    body = [*base, (r, low - 0.004), (waist, low), (waist, high), (r, high + 0.004)]
-    shoulder = smooth([(r, high + 0.004), (0.9 * r, 0.7 * h), (1.1 * neck, 0.86 * h), (neck, 0.89 * h)], 14)[1:]
-    shell = _turned([*body, *shoulder, (neck, 0.93 * h), (0.0, 0.93 * h)], d.color("drink"))
-    shell = _label(d, shell, low, high, d.pick(["WATER", "JUICE", "LEMONADE", "COLA", "ICE TEA"]))
-    return join(shell, _cap(d, neck + 0.0022, 0.915 * h, h))
-
-
-def wine_bottle(d: Draw) -> Part:
-    """A tall bottle with a foil neck."""
-    h, r, neck = d("height"), d("radius"), d("neck")
-    low, high = 0.13 * h, 0.46 * h
-    points = [(0.0, 0.006), (0.7 * r, 0.0), (0.92 * r, 0.0), (r, 0.004), (r, low), (r, high), (r, 0.58 * h)]
-    points += smooth([(r, 0.58 * h), (0.86 * r, 0.65 * h), (1.1 * neck, 0.75 * h), (neck, 0.8 * h)], 12)[1:]
-    points += [
-        (neck, 0.965 * h),
-        (1.14 * neck, 0.967 * h),
-        (1.14 * neck, 0.985 * h),
-        (neck, 0.987 * h),
-        (neck, h),
-        (0.0, h),
-    ]
-    glass = _turned(points, d.color("glass"))
-    foil = d.color("foil")
-    glass = glass.paint(glass.centers[:, 2] > 0.84 * h, foil)
-    return _label(d, glass, low, high, d.pick(["RESERVE", "GRAND VIN", "VINO"]))
 
 
 def can(d: Draw) -> Part:
@@ -94,11 +60,9 @@ def can(d: Draw) -> Part:
         (0.83 * r, 0.975 * h),
     ]
     body = revolve([*points, (0.0, 0.975 * h)], d.color("metal"))
-    from syngrasp.objects.convex import frustum_hulls
-
-    outline = np.array([p for p in points if p[1] <= 0.966 * h][1:] + [(0.9 * r, h)])
-    body = body.with_hulls(frustum_hulls(np.array([[0.0, 0.0], *outline[1:]])))
-    body = _label(d, body, low, high, d.pick(["COLA", "ORANGE", "TONIC", "GINGER ALE", "SODA"]))
+    outline = [*[p for p in points if p[1] <= 0.966 * h][2:], (0.9 * r, h)]
+    body = body.with_hulls(frustum_hulls(np.array([(0.0, 0.0), *outline])))
+    body = labelled(d, body, low, high, d.pick(["COLA", "ORANGE", "TONIC", "GINGER ALE", "SODA"]))
     tab = block((0.02, 0.012, 0.0012), d.color("metal"), 0.005, 0.0003).at(0.004, 0.0, 0.978 * h)
     return join(body, tab.with_hulls([]))
 
@@ -120,10 +84,8 @@ def tin(d: Draw) -> Part:
     ]
     points += [(r, h - 0.0045), (rim, h - 0.003), (rim, h), (0.95 * r, h), (0.93 * r, h - 0.003), (0.6 * r, h - 0.0028)]
     body = revolve([*points, (0.58 * r, h - 0.0036), (0.0, h - 0.0036)], d.color("metal"))
-    from syngrasp.objects.convex import frustum_hulls
-
     body = body.with_hulls(frustum_hulls(np.array([(0.0, 0.0), (rim, 0.0), (rim, h), (0.0, h)])))
-    return _label(d, body, low, high, d.pick(["TOMATO SOUP", "BEANS", "PEACHES", "TUNA", "SWEET CORN", "PEAS"]))
+    return labelled(d, body, low, high, d.pick(["TOMATO SOUP", "BEANS", "PEACHES", "TUNA", "SWEET CORN", "PEAS"]))
 
 
 def jar(d: Draw) -> Part:
@@ -140,8 +102,8 @@ def jar(d: Draw) -> Part:
         (0.82 * r, 0.82 * h),
     ]
     glass = revolve([*points, (0.82 * r, 0.84 * h), (0.0, 0.84 * h)], d.color("preserve"))
-    glass = _label(d, glass, low, high, d.pick(["JAM", "HONEY", "PICKLES", "PESTO", "SALSA"]))
-    lid = _cap(d, 0.92 * r, 0.82 * h, h, d.pick(["metal", "bright"]))
+    glass = labelled(d, glass, low, high, d.pick(["JAM", "HONEY", "PICKLES", "PESTO", "SALSA"]))
+    lid = cap(d, 0.92 * r, 0.82 * h, h, d.pick(["metal", "bright"]))
     return join(glass, lid)
 
 
@@ -159,16 +121,16 @@ def pill_bottle(d: Draw) -> Part:
         (0.85 * r, 0.7 * h),
         (0.85 * r, 0.75 * h),
     ]
-    body = _turned([*points, (0.0, 0.75 * h)], d.color("medicine"))
-    body = _label(d, body, low, high, d.pick(["VITAMIN C", "RELIEF", "DAILY"]))
-    return join(body, _cap(d, 0.98 * r, 0.72 * h, h, "glaze_light"))
+    body = revolve([*points, (0.0, 0.75 * h)], d.color("medicine"))
+    body = labelled(d, body, low, high, d.pick(["VITAMIN C", "RELIEF", "DAILY"]))
+    return join(body, cap(d, 0.98 * r, 0.72 * h, h, "glaze_light"))
 
 
 def shaker(d: Draw) -> Part:
     """A salt or pepper shaker with a domed metal top."""
     h, r = d("height"), d("radius")
     shape = smooth([(r, 0.002), (0.86 * r, 0.35 * h), (0.76 * r, 0.66 * h)], 10)
-    body = _turned([(0.0, 0.0), (0.95 * r, 0.0), *shape, (0.0, 0.66 * h)], d.color("glaze"))
+    body = revolve([(0.0, 0.0), (0.95 * r, 0.0), *shape, (0.0, 0.66 * h)], d.color("glaze"))
     dome = [(0.0, 0.655 * h), (0.79 * r, 0.655 * h), (0.8 * r, 0.74 * h)]
     dome += [(0.8 * r * np.cos(a), 0.74 * h + 0.26 * h * np.sin(a)) for a in np.linspace(0.1, np.pi / 2.0, 9)]
     return join(body, revolve(dome, d.color("metal")))
@@ -182,7 +144,7 @@ def candle(d: Draw) -> Part:
     wax = revolve(outline, d.color("wax"))
     wax = wax.with_hulls(revolve([*outline[:6], (r * 0.9, h), (0.0, h)], (0, 0, 0)).hulls)
     if d.pick([True, False]):
-        wax = _label(d, wax, 0.3 * h, 0.62 * h, d.pick(["VANILLA", "CEDAR", "LAVENDER"]))
+        wax = labelled(d, wax, 0.3 * h, 0.62 * h, d.pick(["VANILLA", "CEDAR", "LAVENDER"]))
     wick = tube(
         [(0.0, 0.0, h - 0.006), (0.001, 0.0, h + 0.004), (0.003, 0.0, h + 0.01)], 0.0011, d.color("dark"), sides=8
     )
@@ -195,85 +157,11 @@ def spray_can(d: Draw) -> Part:
     low, high = 0.03 * h, 0.74 * h
     points = [(0.0, 0.004), (0.9 * r, 0.003), (0.96 * r, 0.0), (r, 0.002), (r, low), (r, high), (r, 0.755 * h)]
     points += [*arc((0.72 * r, 0.755 * h), 0.28 * r, 5, 75, 5), (0.76 * r, 0.83 * h), (0.0, 0.83 * h)]
-    body = _label(
-        d, _turned(points, d.color("metal")), low, high, d.pick(["PAINT", "FRESH AIR", "HAIR SPRAY", "POLISH"])
+    body = labelled(
+        d, revolve(points, d.color("metal")), low, high, d.pick(["PAINT", "FRESH AIR", "HAIR SPRAY", "POLISH"])
     )
-    cap = [(0.0, 0.815 * h), (0.8 * r, 0.815 * h), (0.8 * r, 0.95 * h), *arc((0.66 * r, 0.95 * h), 0.14 * r, 10, 85, 5)]
-    return join(body, revolve([*cap, (0.0, 0.95 * h + 0.14 * r)], d.color("bright")))
-
-
-def _oval(width: float, depth: float, z: float, count: int = 44) -> np.ndarray:
-    """A superelliptic ring between a rectangle and an ellipse."""
-    angle = np.arange(count) * (2.0 * np.pi / count)
-    c, s = np.cos(angle), np.sin(angle)
-    x, y = np.sign(c) * np.abs(c) ** 0.7, np.sign(s) * np.abs(s) ** 0.7
-    return np.column_stack([0.5 * width * x, 0.5 * depth * y, np.full(count, z)])
-
-
-def _flat_body(d: Draw, width: float, depth: float, height: float, palette: str, title: str) -> Part:
-    """A bottle of oval section with a printed front and back."""
-    levels = [(0.94, 0.0), (1.0, 0.003), (1.0, 0.18 * height), (1.0, 0.78 * height), (0.94, 0.88 * height)]
-    levels += [(0.72, 0.96 * height), (0.4, height)]
-    body = loft([_oval(k * width, max(k, 0.55) * depth, z) for k, z in levels], d.color(palette))
-    image = d.picture(labels.panel(d.rng, 192, 288, title))
-    low, high, half = 0.18 * height, 0.78 * height, 0.36 * width
-    z, normal = body.centers[:, 2], body.face_normals
-    middle = (z > low) & (z < high) & (np.abs(body.centers[:, 0]) < half)
-    front, back = middle & (normal[:, 1] < -0.3), middle & (normal[:, 1] > 0.3)
-    body = body.decal(front, image, (-half, 0.0, low), (2 * half, 0, 0), (0, 0, high - low))
-    return body.decal(back, image, (half, 0.0, low), (-2 * half, 0, 0), (0, 0, high - low))
-
-
-def detergent(d: Draw) -> Part:
-    """A flat bottle of washing-up liquid."""
-    h, w, depth = d("height"), d("width"), d("depth")
-    body = _flat_body(d, w, depth, 0.82 * h, "bright", d.pick(["DISH SOAP", "SHAMPOO", "LOTION"]))
-    spout = _cap(d, 0.22 * w, 0.8 * h, 0.93 * h, "glaze_light")
-    tip = revolve([(0.0, 0.92 * h), (0.1 * w, 0.92 * h), (0.06 * w, h), (0.0, h)], d.color("bright"), segments=24)
-    return join(body, spout, tip)
-
-
-def soap_dispenser(d: Draw) -> Part:
-    """A round bottle with a pump head."""
-    h, r = d("height"), d("radius")
-    low, high = 0.1 * h, 0.52 * h
-    points = [
-        (0.0, 0.0),
-        (0.95 * r, 0.0),
-        (r, 0.003),
-        (r, low),
-        (r, high),
-        (r, 0.58 * h),
-        *arc((0.6 * r, 0.58 * h), 0.4 * r, 5, 80, 6),
-    ]
-    top = points[-1][1]
-    body = _turned([*points, (0.45 * r, top + 0.004), (0.0, top + 0.004)], d.color("glaze"))
-    body = _label(d, body, low, high, d.pick(["HAND SOAP", "LOTION", "CLEAN"]))
-    metal = d.color(d.pick(["metal", "glaze_light"]))
-    collar = _cap(d, 0.5 * r, top, top + 0.1 * h, "dark")
-    stem = revolve([(0.0, top), (0.12 * r, top), (0.12 * r, 0.94 * h), (0.0, 0.94 * h)], metal, segments=16)
-    head = tube(
-        [(-0.24 * r, 0, 0.955 * h), (0.5 * r, 0, 0.96 * h), (1.15 * r, 0, 0.95 * h), (1.3 * r, 0, 0.925 * h)],
-        0.16 * r,
-        metal,
-    )
-    return join(body, collar, stem, head)
-
-
-def spray_bottle(d: Draw) -> Part:
-    """A cleaning bottle with a trigger."""
-    h, w, depth = d("height"), d("width"), d("depth")
-    top = 0.72 * h
-    body = _flat_body(d, w, depth, top, "cleaner", d.pick(["GLASS CLEAN", "BATHROOM", "KITCHEN"]))
-    color = d.color("bright")
-    collar = _cap(d, 0.21 * w, top - 0.004, top + 0.07 * h, "glaze_light")
-    neck = revolve([(0, top), (0.15 * w, top), (0.15 * w, 0.9 * h), (0, 0.9 * h)], color, segments=20)
-    head = block((0.72 * w, 0.3 * w, 0.13 * h), color, 0.008, 0.004).at(-0.1 * w, 0.0, 0.93 * h)
-    nozzle = block((0.1 * w, 0.2 * w, 0.07 * h), d.color("dark"), 0.003, 0.001).at(-0.49 * w, 0.0, 0.94 * h)
-    trigger = tube(
-        [(-0.3 * w, 0, 0.89 * h), (-0.38 * w, 0, 0.84 * h), (-0.36 * w, 0, 0.78 * h)], 0.05 * w, d.color("dark"), 12
-    )
-    return join(body, collar, neck, head, nozzle, trigger)
+    lid = [(0.0, 0.815 * h), (0.8 * r, 0.815 * h), (0.8 * r, 0.95 * h), *arc((0.66 * r, 0.95 * h), 0.14 * r, 10, 85, 5)]
+    return join(body, revolve([*lid, (0.0, 0.95 * h + 0.14 * r)], d.color("bright")))
 
 
 def milk_carton(d: Draw) -> Part:
@@ -282,7 +170,7 @@ def milk_carton(d: Draw) -> Part:
     wall, ridge = 0.74 * h, 0.93 * h
     half = w / 2.0
 
-    def rectangle(x: float, y: float, z: float) -> np.ndarray:
+    def rectangle(x: float, y: float, z: float) -> F64:
         return np.column_stack([rounded_rectangle(x, y, 0.002, 3), np.full(12, z)])
 
     rings = [
@@ -306,13 +194,11 @@ def milk_carton(d: Draw) -> Part:
         body = body.decal((z < wall) & (sign * n[:, axis] > 0.7), image, origin, right, (0, 0, wall))
     slope = (z > wall) & (np.abs(n[:, 1]) > 0.3)
     body = body.paint(slope, labels.linear(palette[0]))
-    cap = _cap(d, 0.17 * w, 0.0, 0.02).turned(roll=np.arctan2(ridge - wall, half) + 0.0)
-    return join(body, cap.at(0.0, -0.28 * w, wall + (ridge - wall) * 0.42))
+    lid = cap(d, 0.17 * w, 0.0, 0.02).turned(roll=np.arctan2(ridge - wall, half) + 0.0)
+    return join(body, lid.at(0.0, -0.28 * w, wall + (ridge - wall) * 0.42))
 
 
 FAMILIES = {
-    "bottle": bottle,
-    "wine_bottle": wine_bottle,
     "can": can,
     "tin": tin,
     "jar": jar,
@@ -320,8 +206,5 @@ FAMILIES = {
     "salt_shaker": shaker,
     "candle": candle,
     "spray_can": spray_can,
-    "detergent": detergent,
-    "soap_dispenser": soap_dispenser,
-    "spray_bottle": spray_bottle,
     "milk_carton": milk_carton,
 }

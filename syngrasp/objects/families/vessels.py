@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 
 from syngrasp.objects import labels
+from syngrasp.objects.convex import frustum_hulls, ring_hulls, wedges_of
 from syngrasp.objects.families.draw import Draw
-from syngrasp.objects.lofts import arc, ring, smooth, tube, vessel
-from syngrasp.objects.part import Part, join
+from syngrasp.objects.lofts import arc, revolve, ring, smooth, tube, vessel
+from syngrasp.objects.part import Part, cut, join
 
 
 def mug(d: Draw) -> Part:
@@ -63,8 +66,6 @@ def _outside_only(handle: Part, radius: float) -> Part:
         np.where(np.linalg.norm(h[:, :2], axis=1, keepdims=True) < radius, _to_radius(h, radius), h)
         for h in handle.hulls
     ]
-    from dataclasses import replace
-
     return replace(handle, vertices=points, hulls=tuple(hulls))
 
 
@@ -192,8 +193,6 @@ def goblet(d: Draw) -> Part:
     inside += [(r - wall, base + 0.33 * h), (0.93 * r - wall, h - 0.0004)]
     inside = [inside[0], *smooth(inside[1:], 14)]
     part = vessel([*outside, *bell], inside, d.color("metal"), wedges=8)
-    from syngrasp.objects.convex import frustum_hulls, ring_hulls
-
     foot = [p for p in outside if p[1] < 0.0201] + [(stem, base)]
     bell_out = np.array([(0.0, base - 0.012), *bell])
     return part.with_hulls([*frustum_hulls(np.array(foot)), *ring_hulls(bell_out, np.array(inside), 8)])
@@ -208,15 +207,10 @@ def tape(d: Draw) -> Part:
     part = _ring_of(profile, d.color("tape"))
     radial = np.linalg.norm(part.centers[:, :2], axis=1)
     part = part.paint(radial < core, d.color("card"))
-    from syngrasp.objects.convex import wedges_of
-
     return part.with_hulls(wedges_of(np.array([(inner, 0.0), (r, 0.0), (r, h), (inner, h)]), 12))
 
 
 def _ring_of(profile: list[tuple[float, float]], color) -> Part:
-    from syngrasp.objects.lofts import revolve
-    from syngrasp.objects.part import cut
-
     inner = profile[0][0]
     height = profile[-1][1]
     solid = revolve([(0.0, 0.0), (inner + 0.002, 0.0), *profile[1:-1], (inner + 0.002, height), (0.0, height)], color)
