@@ -102,7 +102,7 @@ def _state(event: Event) -> Any:
         f"{event['frames_per_s']:.1f} frames/s  {duration(event['elapsed_s'])} gone, {duration(event['eta_s'])} left"
     )
     done = event["elapsed_s"] / (event["elapsed_s"] + event["eta_s"]) if event["eta_s"] is not None else 0.0
-    return Group(Text(told), ProgressBar(total=1.0, completed=done, width=60), Text(f"passed: {passed}", style="dim"))
+    return Group(Text(told), Text(f"passed: {passed}", style="dim"), ProgressBar(total=1.0, completed=done, width=60))
 
 
 def _trouble(event: Event) -> str:

@@ -18,7 +18,7 @@ def objaverse_jobs(
     cache: Path | None, categories: Sequence[str] | None, licenses: Sequence[str] | None, count: int | None
 ) -> list[Job]:
     """Jobs for the LVIS-annotated objects of a cache, or of the downloader's own cache, which it fills as needed."""
-    client = None if cache is not None else _client()
+    client: Any = None if cache is not None else _client()
     root = _cache_root(cache) if cache is not None else Path(client._VERSIONED_PATH)
     lvis = _read_json(root / "lvis-annotations.json.gz") if client is None else _download(client.load_lvis_annotations)
     chosen = _by_category(lvis, categories)

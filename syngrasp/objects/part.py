@@ -198,14 +198,14 @@ def face_normals(triangles: F64) -> F64:
     return unit(np.cross(triangles[:, 1] - triangles[:, 0], triangles[:, 2] - triangles[:, 0]))
 
 
-def corner_normals(vertices: F64, faces: I32, crease: float = CREASE) -> F64:
+def corner_normals(vertices: F64, faces: NDArray[np.integer], crease: float = CREASE) -> F64:
     """Shading normals (T, 3, 3): at each corner the angle-weighted mean of the normals of the faces around its
     vertex that turn by less than `crease` [rad] from its own face."""
     from scipy import sparse
 
     triangles = vertices[faces]
     flat = face_normals(triangles)
-    edges = unit(np.roll(triangles, -1, axis=1) - triangles)
+    edges = unit(np.asarray(np.roll(triangles, -1, axis=1) - triangles))
     cosine = -np.einsum("tci,tci->tc", edges, np.roll(edges, 1, axis=1))
     angle = np.arccos(np.clip(cosine, -1.0, 1.0)).reshape(-1)
     corner = np.arange(faces.size)

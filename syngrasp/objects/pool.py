@@ -150,6 +150,7 @@ def _bound_memory(extra: int) -> None:
         from pathlib import Path
 
         pages = int(Path("/proc/self/statm").read_text(encoding="ascii").split()[0])
-        limits.setrlimit(limits.RLIMIT_AS, (pages * os.sysconf("SC_PAGE_SIZE") + extra,) * 2)
+        bound = pages * os.sysconf("SC_PAGE_SIZE") + extra
+        limits.setrlimit(limits.RLIMIT_AS, (bound, bound))
     except (ImportError, OSError, ValueError):
         return  # not on this system

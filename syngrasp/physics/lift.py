@@ -23,8 +23,8 @@ F32 = NDArray[np.float32]
 U8 = NDArray[np.uint8]
 
 MISSED_SHARE = 0.25  # of the grasp's width: fingers that close further hold nothing of it
-NEAR = 0.10  # of the TCP to where the hand closes: nearer than this, physics takes its full number of steps [m]
-COARSE = 2  # longer steps before, in free air
+NEAR = 0.08  # of the TCP to where the hand closes: nearer than this, physics takes its full number of steps [m]
+COARSE_STEP = 0.01  # of physics before, in free air [s]
 FOLLOWED = 0.02  # a target that rose this far was in the hand once [m]
 
 
@@ -118,21 +118,22 @@ def execute(world: World, robot: Robot, motion: Motion) -> Recording:
     data = mujoco.MjData(model)
     data.qpos[index.q] = motion.q[0]
     data.qpos[index.finger_q] = robot.gripper.max_width / 2
-    fine, frames = model.opt.timestep, len(motion.q)
+    timestep, frames = model.opt.timestep, len(motion.q)
     far = _far(robot, motion)
-    coarse_commands = _commands(world, robot, motion, far, COARSE * fine)
-    fine_commands = _commands(world, robot, motion, ~far, fine)
+    coarse = _commands(world, robot, motion, far, max(timestep, COARSE_STEP))
+    fine = _commands(world, robot, motion, ~far, timestep)
     qpos, qvel = np.empty((frames, model.nq)), np.empty((frames, model.nv))
     qpos[0], qvel[0] = data.qpos, data.qvel
     done = 1
     for frame in range(frames - 1):
-        model.opt.timestep = COARSE * fine if far[frame] else fine
-        _step(model, data, next(coarse_commands if far[frame] else fine_commands))
+        commands = next(coarse if far[frame] else fine)
+        model.opt.timestep = motion.dt / len(commands)
+        _step(model, data, commands)
         qpos[frame + 1], qvel[frame + 1] = data.qpos, data.qvel
         done = frame + 2
         if diverged(data):
             break
-    model.opt.timestep = fine
+    model.opt.timestep = timestep
     qpos, qvel = qpos[:done], qvel[:done]
     q = qpos[:, index.q]
     return Recording(

@@ -59,13 +59,12 @@ def replay(
         limits: what counts as a lift.
         physics: options drawn for the run, as stored in the rollout.
     """
-    action = np.asarray(action, dtype=np.float64)
     T_stored = se3.matrix_from_pose7(ee_pose)
-    T_wanted = integrate(T_stored[0], action)
-    q = _follow(robot, T_wanted, np.asarray(first_q, dtype=np.float64))
-    if q is None:
+    action = np.asarray(action, dtype=np.float64)
+    motion = motion_of(robot, first_q, T_stored[0], action, dt)
+    if motion is None:
         return ReplayResult(False, "unreachable", "the actions leave the arm's reach", 0.0, np.inf, np.inf, np.inf)
-    motion = Motion(q, _velocities(q, dt), action[:, 6], dt)
+    T_wanted = robot.fk(motion.q)
     world = lift_world(scene, models, robot, physics)
     recording = execute(world, robot, motion)
     figures, failure = judge(recording, T_wanted, phases_of(action), 0.0, scene.target, dt, limits)
@@ -81,6 +80,17 @@ def replay(
         figures.disturbance,
         float(off.max()),
     )
+
+
+def motion_of(robot: Robot, first_q: ArrayLike, T_first: F64, action: F64, dt: float) -> Motion | None:
+    """The motion that actions (F, 7) tell an arm at a configuration (dof,) with its TCP at T_first (4, 4) in base;
+    None when they lead out of its reach."""
+    first_q = np.asarray(first_q, dtype=np.float64)
+    following = robot.ik_along(integrate(T_first, action)[1:], first_q, MAX_STEP)
+    if len(following) < len(action) - 1:
+        return None
+    q = np.concatenate([first_q[None], following])
+    return Motion(q, _velocities(q, dt), action[:, 6], dt)
 
 
 def integrate(T_first: F64, action: F64) -> F64:
@@ -99,12 +109,6 @@ def phases_of(action: F64) -> U8:
     moving = np.linalg.norm(action[:, :3], axis=-1) > STILL
     lifting = np.cumsum(closing & moving) > 0
     return np.where(lifting, Phase.LIFT, np.where(closing, Phase.CLOSE, Phase.REACH)).astype(np.uint8)
-
-
-def _follow(robot: Robot, T_base_tcp: F64, first_q: F64) -> F64 | None:
-    """Configurations (F, dof) along TCP poses (F, 4, 4), each continuing the one before; None out of reach."""
-    following = robot.ik_along(T_base_tcp[1:], first_q, MAX_STEP)
-    return np.concatenate([first_q[None], following]) if len(following) == len(T_base_tcp) - 1 else None
 
 
 def _velocities(q: F64, dt: float) -> F64:

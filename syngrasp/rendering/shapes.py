@@ -92,7 +92,7 @@ def make_shape(
             chain = chain[1:]
         density = _texel_density(vertices[faces], corner_uv.reshape(-1, 3, 2), chain[0].shape[:2])
     return Shape(
-        mesh=wp.Mesh(points, indices, bvh_constructor="cubql", bvh_leaf_size=2),
+        mesh=wp.Mesh(points, indices, bvh_constructor="sah"),
         lower=vertices.min(axis=0).astype(np.float64),
         upper=vertices.max(axis=0).astype(np.float64),
         corner_normal=np.ascontiguousarray(corner_normal, np.float32),

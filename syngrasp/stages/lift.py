@@ -97,14 +97,25 @@ class LiftStage:
         if failure:
             return Rejected(self.name, failure.reason, failure.detail)
         rollout = rollout_of(plan, recording, figures, physics)
-        verify = config.verify_replay == "always" or (config.verify_replay == "doubtful" and self._doubtful(figures))
+        verify = config.verify_replay == "always" or (
+            config.verify_replay == "doubtful" and self._doubtful(figures, rollout)
+        )
         return self._verified(rollout, models) if verify else rollout
 
-    def _doubtful(self, figures: Figures) -> bool:
-        """Whether a small difference in the motion could turn the verdict."""
+    def _doubtful(self, figures: Figures, rollout: Rollout) -> bool:
+        """Whether a small difference in the motion could turn the verdict, or the stored actions, followed by the
+        arm, make a motion that it cannot keep up with."""
+        from syngrasp import se3
+        from syngrasp.physics.replay import motion_of
+
         config = self.config
+        T_first = se3.matrix_from_pose7(rollout.ee_pose[0])
+        action = rollout.action.astype(np.float64)
+        motion = motion_of(self._robot, rollout.joint_position[0], T_first, action, rollout.dt)
         return (
-            figures.slip > CLEAR * config.max_slip
+            motion is None
+            or bool(np.any(np.abs(motion.qd) > self._robot.limits.velocity))
+            or figures.slip > CLEAR * config.max_slip
             or figures.disturbance > CLEAR * config.max_disturbance
             or figures.lift_height < config.lift_height + CLEAR_RISE
         )

@@ -72,7 +72,7 @@ def orange(d: Draw) -> Part:
 def lemon(d: Draw) -> Part:
     """A lemon: pointed at both ends; lies along x."""
     r, ratio = d("radius"), d("aspect")
-    t = np.linspace(-1.0, 1.0, 30)
+    t = np.sin(np.linspace(-0.5 * np.pi, 0.5 * np.pi, 36))
     body = np.sqrt(np.maximum(1.0 - np.abs(t) ** 2.2, 0.0)) * 0.93 + 0.14 * np.exp(
         -(((np.abs(t) - 1.0) / 0.14) ** 2)
     ) * (np.abs(t) < 1.0)

@@ -103,9 +103,13 @@ def toothbrush(d: Draw) -> Part:
     color, second = d.color("bright"), d.color("glaze_light")
     x = np.array([0.0, 0.01, 0.1, 0.35, 0.55, 0.72, 0.8, 0.96, 1.0]) * length
     half = r * np.array([0.7, 0.95, 1.0, 0.85, 0.9, 0.5, 0.75, 0.8, 0.5])
-    path = np.column_stack([x, np.zeros(9), r + 0.002 * np.sin(3.0 * x / length)])
-    body = tube(path, half, color, sides=16, flat=0.75)
-    body = body.paint((body.centers[:, 0] > 0.12 * length) & (body.centers[:, 0] < 0.42 * length), second)
+    fine = (
+        np.concatenate([np.linspace(0.0, 0.1, 6), np.linspace(0.1, 0.9, 41)[1:], np.linspace(0.9, 1.0, 7)[1:]]) * length
+    )
+    path = np.column_stack([fine, np.zeros(len(fine)), r + 0.002 * np.sin(3.0 * fine / length)])
+    body = tube(path, np.interp(fine, x, half), color, sides=16, flat=0.75)
+    along = body.vertices[body.faces][..., 0]
+    body = body.paint((along.min(axis=1) > 0.119 * length) & (along.max(axis=1) < 0.421 * length), second)
     tufts = []
     for k in range(5):
         tuft = block((0.028 * length, 1.15 * r, 0.011), d.color("bright") if k % 2 else second, 0.0015, 0.001, 1)

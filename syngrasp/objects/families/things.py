@@ -126,16 +126,17 @@ def sports_ball(d: Draw) -> Part:
 def pawn(d: Draw) -> Part:
     """A large chess pawn."""
     h, r = d("height"), d("radius")
+    head = min(0.16 * h, 0.64 * r)
     shape = [
         (r, 0.004),
         (r, 0.06 * h),
         (0.85 * r, 0.1 * h),
         (0.5 * r, 0.3 * h),
         (0.38 * r, 0.56 * h),
-        (0.62 * r, 0.61 * h),
-        (0.42 * r, 0.66 * h),
+        (0.66 * r, 0.6 * h),
+        (0.4 * r, h - 1.75 * head),
     ]
-    top = [(0.5 * r * np.cos(a), 0.82 * h + 0.18 * h * np.sin(a)) for a in np.linspace(-1.0, np.pi / 2, 14)]
+    top = [(head * np.cos(a), h - head + head * np.sin(a)) for a in np.linspace(-0.85, np.pi / 2, 16)]
     return revolve([(0, 0), (0.96 * r, 0), *smooth(shape, 24), *top], d.color("chess"), 40)
 
 

@@ -37,7 +37,8 @@ def mug(d: Draw) -> Part:
     if d.pick([True, False]):
         body = body.paint(inner, inside_color)
     if d.pick([True, True, False]):
-        side = (~inner) & (body.centers[:, 2] > 0.1 * r) & (body.centers[:, 2] < h - 0.003)
+        heights = body.vertices[body.faces][..., 2]
+        side = (~inner) & (heights.min(axis=1) > 0.1 * r - 1e-6) & (heights.max(axis=1) < h - 0.0019)
         body = body.wrap(side, d.picture(_mug_print(d)), 0.1 * r, h - 0.002)
     return join(body, _outside_only(handle, r * belly - 0.8 * wall))
 
