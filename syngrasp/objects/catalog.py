@@ -113,7 +113,7 @@ def write_object(catalog: str | os.PathLike[str], model: ObjectModel) -> StoredO
 def read_stored(path: str | os.PathLike[str]) -> StoredObject | None:
     """The entry and digest inside an object's file without its other arrays; None if it is no such file."""
     try:
-        with np.load(path, allow_pickle=False) as arrays:
+        with open(path, "rb") as file, np.load(file, allow_pickle=False) as arrays:
             entry = _entry_from_json(os.fspath(path), json.loads(arrays["entry"].tobytes()))
             return StoredObject(entry, arrays["digest"].tobytes().decode())
     except (OSError, KeyError, ValueError, EOFError, zipfile.BadZipFile, CatalogError):
@@ -123,7 +123,7 @@ def read_stored(path: str | os.PathLike[str]) -> StoredObject | None:
 def read_object(path: str | os.PathLike[str], entry: ObjectEntry) -> ObjectModel:
     """Reads an object's file; CatalogError when it is missing or damaged."""
     try:
-        with np.load(path, allow_pickle=False) as data:
+        with open(path, "rb") as file, np.load(file, allow_pickle=False) as data:
             return _model_of({name: data[name] for name in data.files if name not in ("entry", "digest")}, entry)
     except FileNotFoundError:
         raise CatalogError(path, "is missing though its catalog lists it; build the catalog again") from None

@@ -88,7 +88,7 @@ def ring_hulls(outside: F64, inside: F64, wedges: int, sides: int = SIDES) -> li
     The wall's section is cut from each corner of the thinned inside to the nearest point of the outside; the piece at
     the axis is a floor, each other one a ring of wedges, so the cavity stays open.
     """
-    walls = [np.linalg.norm(_point_on(outside, _nearest_on(outside, point)) - point) for point in inside[1:-2]]
+    walls = [np.linalg.norm(_point_on(outside, _nearest_on(outside, point)) - point) for point in inside[1:-1]]
     tolerance = min(0.035, 0.6 * float(np.median(walls)) / float(np.ptp(inside, axis=0).max()))
     inner, outer = _simplify(inside, tolerance), _simplify(outside, 0.008)
     height = float(np.ptp(outside[:, 1]))

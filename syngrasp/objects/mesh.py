@@ -14,7 +14,7 @@ from syngrasp.objects.baking import bake
 from syngrasp.objects.part import Part, corner_normals
 from syngrasp.objects.raw import RawObject
 from syngrasp.objects.reading import Piece, read_pieces
-from syngrasp.objects.simplify import inward_faces, is_watertight, simplify, weld_map
+from syngrasp.objects.simplify import distinct_faces, inward_faces, is_watertight, simplify, weld_map
 from syngrasp.objects.surface import visual_of
 from syngrasp.records import F64, U8
 
@@ -75,13 +75,7 @@ def _merge(pieces: Sequence[Piece]) -> Soup:
         number += int(has)
     a, b, c = faces.T
     kept = np.flatnonzero((a != b) & (b != c) & (c != a))
-    ordered = np.sort(faces[kept], axis=1)
-    _, first = (
-        np.unique(ordered[:, 0] * len(points) ** 2 + ordered[:, 1] * len(points) + ordered[:, 2], return_index=True)
-        if (len(points) < 2_000_000)
-        else (None, np.arange(len(kept)))
-    )
-    kept = kept[np.sort(first)]
+    kept = kept[distinct_faces(faces[kept])]
     used, compact = np.unique(faces[kept], return_inverse=True)
     return Soup(
         vertices=points[used],

@@ -8,7 +8,7 @@ import multiprocessing
 import os
 import signal
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Generator, Iterable, Iterator
 from dataclasses import dataclass
 from multiprocessing.connection import Connection, wait
 from typing import Any
@@ -51,7 +51,7 @@ class _Child:
 
 def run_jobs(
     target: Callable[[Any], Any], jobs: Iterable[Any], workers: int, time_limit: float, memory: int | None = None
-) -> Iterator[Outcome]:
+) -> Generator[Outcome, None, None]:
     """Runs target(job) for every job in child processes and yields outcomes as they come.
 
     target: a module-level function; it answers failures it expects, what it raises becomes an "error". Its attribute

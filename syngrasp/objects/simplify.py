@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 from syngrasp.objects.part import face_normals
 from syngrasp.records import F64, I32
 
+HUGE_FACES = 400_000  # a mesh with more is clustered before it is decimated
 WELD = 2.0**-20  # points closer than this share of the mesh's size are one
 
 
@@ -33,17 +34,50 @@ def weld_map(vertices: F64) -> tuple[NDArray[np.int64], F64]:
 
 def simplify(vertices: F64, faces: NDArray[np.integer], target: int) -> tuple[F64, I32]:
     """A welded mesh decimated to about `target` faces by quadric errors; unchanged when it has no more."""
+    faces = np.asarray(faces, dtype=np.int32)
     if len(faces) <= target:
-        return vertices, np.asarray(faces, dtype=np.int32)
+        return vertices, faces
     import fast_simplification
 
-    middle, size = vertices.mean(axis=0), float(np.ptp(vertices, axis=0).max())
-    points, triangles = fast_simplification.simplify(
-        np.ascontiguousarray((vertices - middle) / size),
-        np.ascontiguousarray(faces, dtype=np.int32),
-        target_count=target,
-    )[:2]
-    return weld_positions(np.asarray(points, dtype=np.float64) * size + middle, triangles)
+    cells = 400
+    for _ in range(6):
+        if len(faces) > HUGE_FACES:
+            vertices, faces = cluster(vertices, faces, cells)
+        middle, size = vertices.mean(axis=0), float(np.ptp(vertices, axis=0).max())
+        points, triangles = fast_simplification.simplify(
+            np.ascontiguousarray((vertices - middle) / size), np.ascontiguousarray(faces), target_count=target
+        )[:2]
+        vertices, faces = weld_positions(np.asarray(points, dtype=np.float64) * size + middle, triangles)
+        if len(faces) <= 1.5 * target:
+            break
+        # Quadric decimation got stuck, as it does on fans of slivers: merge near points and try again.
+        cells = cells // 2
+        vertices, faces = cluster(vertices, faces, cells)
+    return vertices, faces
+
+
+def cluster(vertices: F64, faces: I32, cells: int) -> tuple[F64, I32]:
+    """The mesh with all points in a cell, of which `cells` span its size, merged into their mean; faces that
+    collapse or repeat are dropped."""
+    low, size = vertices.min(axis=0), max(float(np.ptp(vertices, axis=0).max()), 1e-300)
+    place = np.floor((vertices - low) / size * cells).astype(np.int64)
+    _, index = np.unique((place[:, 0] << 42) | (place[:, 1] << 21) | place[:, 2], return_inverse=True)
+    index = index.reshape(-1)
+    number = np.bincount(index)
+    means = np.stack([np.bincount(index, vertices[:, axis]) / number for axis in range(3)], axis=1)
+    merged = index[faces]
+    a, b, c = merged.T
+    merged = merged[(a != b) & (b != c) & (c != a)]
+    return means, merged[distinct_faces(merged)].astype(np.int32)
+
+
+def distinct_faces(faces: NDArray[np.integer]) -> NDArray[np.int64]:
+    """Indices, rising, of the first of each set of faces with the same three corners."""
+    low, high = faces.min(axis=1).astype(np.uint64), faces.max(axis=1).astype(np.uint64)
+    middle = faces.sum(axis=1).astype(np.uint64) - low - high
+    # A hash modulo 2⁶⁴: different faces of a mesh of millions share one with a chance below 10⁻⁶.
+    key = (low * np.uint64(0x9E3779B97F4A7C15) + middle) * np.uint64(0xC2B2AE3D27D4EB4F) + high
+    return np.sort(np.unique(key, return_index=True)[1])
 
 
 def is_watertight(faces: NDArray[np.integer]) -> bool:

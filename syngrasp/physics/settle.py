@@ -25,7 +25,7 @@ class SettleOptions:
     """How long and how thickly objects fall."""
 
     max_time: float = 3.0  # of the fall [s]
-    finish_time: float = 0.5  # longest time to come to rest under the true contacts [s]
+    finish_time: float = 1.5  # longest time to come to rest under the true contacts [s]
     time_constant: float = 0.02  # of contacts during the fall [s]
     timestep: float = 0.005  # during the fall [s]
     linear_drag: float = 0.5  # time in which air stops a motion during the fall [s]

@@ -40,8 +40,8 @@ class ContactOptions:
     """How contacts are solved. The defaults are the ones that hold a grasp: elliptic cones with a high
     friction impedance, stiff contacts, and a step that is half their time constant."""
 
-    timestep: float = 0.0025  # [s]
-    time_constant: float = 0.005  # of a contact [s], at least two steps
+    timestep: float = 1.0 / 300.0  # [s]
+    time_constant: float = 1.0 / 150.0  # of a contact [s], at least two steps
     impratio: float = 10.0
     torsion: float = 0.005  # torsional friction [m]
     rolling: float = 0.0001  # rolling friction [m]

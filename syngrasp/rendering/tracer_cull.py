@@ -4,6 +4,9 @@ A receiver and a lamp are balls; every shadow ray between them stays in the caps
 box, grown by the capsule's radius, misses the axis cannot block any of them.
 """
 
+# float(…) and int(…) declare a variable of a Warp kernel that a loop may change.
+# ruff: noqa: UP018, RUF046, SIM102
+
 from __future__ import annotations
 
 import warp as wp
@@ -46,7 +49,7 @@ def tile_of(x: int, y: int, width: int) -> int:
 
 
 @wp.kernel
-def view_tiles(windows: wp.array3d(dtype=wp.vec4i), width: int, views: wp.array3d(dtype=wp.uint64)):
+def view_tiles(windows: wp.array3d[wp.vec4i], width: int, views: wp.array3d[wp.uint64]):
     """Bits of the moving parts whose pixel rectangles touch each tile, (F, C, tiles)."""
     f, c, tile = wp.tid()
     columns = (width + TILE - 1) // TILE
@@ -62,11 +65,11 @@ def view_tiles(windows: wp.array3d(dtype=wp.vec4i), width: int, views: wp.array3
 
 @wp.kernel
 def bound_tiles(
-    cameras: wp.array(dtype=Camera),
+    cameras: wp.array[Camera],
     width: int,
     height: int,
-    layer: wp.array(dtype=StillLayer),
-    balls: wp.array2d(dtype=wp.vec4),
+    layer: wp.array[StillLayer],
+    balls: wp.array2d[wp.vec4],
 ):
     """Balls (centre, radius) around what the still layer shows in each tile; radius −1 where it shows nothing."""
     c, tile = wp.tid()
@@ -94,10 +97,10 @@ def bound_tiles(
 
 @wp.kernel
 def cull_tiles(
-    world: wp.array(dtype=World),
-    moving: wp.array2d(dtype=Instance),
-    balls: wp.array2d(dtype=wp.vec4),
-    masks: wp.array4d(dtype=wp.uint64),
+    world: wp.array[World],
+    moving: wp.array2d[Instance],
+    balls: wp.array2d[wp.vec4],
+    masks: wp.array4d[wp.uint64],
 ):
     """Bits of the moving parts that may shadow each tile from each lamp, (F, C, tiles, L)."""
     f, c, tile = wp.tid()
@@ -114,10 +117,10 @@ def cull_tiles(
 
 @wp.kernel
 def cull_parts(
-    world: wp.array(dtype=World),
-    still: wp.array2d(dtype=Instance),
-    moving: wp.array2d(dtype=Instance),
-    masks: wp.array3d(dtype=wp.uint64),
+    world: wp.array[World],
+    still: wp.array2d[Instance],
+    moving: wp.array2d[Instance],
+    masks: wp.array3d[wp.uint64],
 ):
     """Bits of the parts that may shadow each moving part from each lamp, (F, K, L), and whether still ones may."""
     f, k = wp.tid()

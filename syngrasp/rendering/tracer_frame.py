@@ -5,6 +5,9 @@ their outlines, and shows the still layer elsewhere. That is exact: nothing that
 light other than by blocking it.
 """
 
+# float(…) and int(…) declare a variable of a Warp kernel that a loop may change.
+# ruff: noqa: UP018, RUF046, SIM102
+
 from __future__ import annotations
 
 import warp as wp
@@ -13,7 +16,7 @@ from syngrasp.rendering.tracer_cull import tile_of
 from syngrasp.rendering.tracer_rays import LAST_BIT, hit_part, invert
 from syngrasp.rendering.tracer_shading import ambient, encode, part_surface, reflect_light, sample_light
 from syngrasp.rendering.tracer_shadow import DIM, UNLIT, faces, known_share, shadow, shadow_ray, still_point
-from syngrasp.rendering.tracer_still import NOTHING, camera_ray, differs, phase_of
+from syngrasp.rendering.tracer_still import NOTHING, SOFT, camera_ray, differs, phase_of
 from syngrasp.rendering.tracer_types import Camera, Hit, Instance, StillLayer, World
 
 wp.set_module_options({"enable_backward": False})
@@ -21,8 +24,8 @@ wp.set_module_options({"enable_backward": False})
 
 @wp.func
 def nearest_moving(
-    world: wp.array(dtype=World),
-    moving: wp.array2d(dtype=Instance),
+    world: wp.array[World],
+    moving: wp.array2d[Instance],
     row: int,
     mask: wp.uint64,
     origin: wp.vec3,
@@ -43,15 +46,15 @@ def nearest_moving(
 
 @wp.kernel
 def find_moving(
-    world: wp.array(dtype=World),
-    moving: wp.array2d(dtype=Instance),
-    views: wp.array3d(dtype=wp.uint64),
-    cameras: wp.array(dtype=Camera),
+    world: wp.array[World],
+    moving: wp.array2d[Instance],
+    views: wp.array3d[wp.uint64],
+    cameras: wp.array[Camera],
     width: int,
-    layer: wp.array(dtype=StillLayer),
-    hits: wp.array3d(dtype=Hit),
-    masks: wp.array3d(dtype=wp.uint8),
-    depth: wp.array3d(dtype=wp.uint16),
+    layer: wp.array[StillLayer],
+    hits: wp.array3d[Hit],
+    masks: wp.array3d[wp.uint8],
+    depth: wp.array3d[wp.uint16],
 ):
     """What moves and lies before the still layer at the pixels' centres; masks and depth [mm] of both."""
     f, c, pixel = wp.tid()
@@ -74,18 +77,18 @@ def find_moving(
 
 @wp.func
 def moving_color(
-    world: wp.array(dtype=World),
-    still: wp.array2d(dtype=Instance),
-    moving: wp.array2d(dtype=Instance),
+    world: wp.array[World],
+    still: wp.array2d[Instance],
+    moving: wp.array2d[Instance],
     f: int,
     c: int,
     x: int,
     y: int,
     width: int,
     height: int,
-    masks: wp.array3d(dtype=wp.uint64),
-    shares: wp.array4d(dtype=float),
-    hits: wp.array3d(dtype=Hit),
+    masks: wp.array3d[wp.uint64],
+    shares: wp.array4d[float],
+    hits: wp.array3d[Hit],
     hit: Hit,
     origin: wp.vec3,
     ray: wp.vec3,
@@ -101,10 +104,11 @@ def moving_color(
         if faces(s, light.direction) and wp.max(light.color) > DIM:
             mask = masks[f, hit.part, lamp]
             share = float(1.0)
+            sharp = world[0].lights[lamp].radius < SOFT
             if mask != wp.uint64(0):
                 share = float(UNLIT)
                 if hit.part == hits[f, c, y * width + x].part:
-                    share = known_share(shares, hits, f, c, lamp, x, y, width, height)
+                    share = known_share(shares, hits, f, c, lamp, x, y, width, height, sharp)
                 if share < 0.0:
                     if sample >= 0:
                         angle = phase + 2.0943951 * float(sample)
@@ -117,19 +121,19 @@ def moving_color(
 
 @wp.func
 def still_color(
-    world: wp.array(dtype=World),
-    still: wp.array2d(dtype=Instance),
-    moving: wp.array2d(dtype=Instance),
+    world: wp.array[World],
+    still: wp.array2d[Instance],
+    moving: wp.array2d[Instance],
     f: int,
     c: int,
     x: int,
     y: int,
     width: int,
     height: int,
-    masks: wp.array4d(dtype=wp.uint64),
-    shares: wp.array4d(dtype=float),
-    hits: wp.array3d(dtype=Hit),
-    layer: wp.array(dtype=StillLayer),
+    masks: wp.array4d[wp.uint64],
+    shares: wp.array4d[float],
+    hits: wp.array3d[Hit],
+    layer: wp.array[StillLayer],
     point: wp.vec3,
     phase: float,
 ) -> wp.vec3:
@@ -142,8 +146,9 @@ def still_color(
         if wp.max(light) > DIM:
             mask = masks[f, c, tile, lamp]
             share = float(1.0)
+            sharp = world[0].lights[lamp].radius < SOFT
             if mask != wp.uint64(0):
-                share = known_share(shares, hits, f, c, lamp, x, y, width, height)
+                share = known_share(shares, hits, f, c, lamp, x, y, width, height, sharp)
                 if share < 0.0:
                     share = shadow(world, still, moving, f, mask, world[0].lights[lamp], point, phase)
             color += light * share
@@ -151,7 +156,7 @@ def still_color(
 
 
 @wp.func
-def moving_differs(hits: wp.array3d(dtype=Hit), f: int, c: int, a: int, b: int) -> bool:
+def moving_differs(hits: wp.array3d[Hit], f: int, c: int, a: int, b: int) -> bool:
     """Whether a moving part's outline or crease runs between two pixels."""
     if hits[f, c, a].part < 0 and hits[f, c, b].part < 0:
         return False
@@ -160,10 +165,10 @@ def moving_differs(hits: wp.array3d(dtype=Hit), f: int, c: int, a: int, b: int) 
 
 @wp.kernel
 def shade_frame(
-    world: wp.array(dtype=World),
-    still: wp.array2d(dtype=Instance),
-    moving: wp.array2d(dtype=Instance),
-    cameras: wp.array(dtype=Camera),
+    world: wp.array[World],
+    still: wp.array2d[Instance],
+    moving: wp.array2d[Instance],
+    cameras: wp.array[Camera],
     width: int,
     height: int,
     smooth: int,
@@ -171,15 +176,15 @@ def shade_frame(
     seed: int,
     saturation: float,
     noise: float,
-    layer: wp.array(dtype=StillLayer),
-    views: wp.array3d(dtype=wp.uint64),
-    tile_masks: wp.array4d(dtype=wp.uint64),
-    part_masks: wp.array3d(dtype=wp.uint64),
-    hits: wp.array3d(dtype=Hit),
-    shares: wp.array4d(dtype=float),
-    curve: wp.array(dtype=float),
-    normal: wp.array(dtype=float),
-    images: wp.array4d(dtype=wp.uint8),
+    layer: wp.array[StillLayer],
+    views: wp.array3d[wp.uint64],
+    tile_masks: wp.array4d[wp.uint64],
+    part_masks: wp.array3d[wp.uint64],
+    hits: wp.array3d[Hit],
+    shares: wp.array4d[float],
+    curve: wp.array[float],
+    normal: wp.array[float],
+    images: wp.array4d[wp.uint8],
 ):
     """Pictures (F, C, pixels, 3). `smooth` adds three samples on outlines; `noise` [8-bit levels]."""
     f, c, pixel = wp.tid()

@@ -1,5 +1,8 @@
 """Ray tracer: nearest hits and occlusion. Parts are few, so they are tried in turn behind their boxes."""
 
+# float(…) and int(…) declare a variable of a Warp kernel that a loop may change.
+# ruff: noqa: UP018, RUF046, SIM102
+
 from __future__ import annotations
 
 import warp as wp
@@ -36,8 +39,8 @@ def invert(direction: wp.vec3) -> wp.vec3:
 
 @wp.func
 def hit_part(
-    instances: wp.array2d(dtype=Instance),
-    parts: wp.array(dtype=Part),
+    instances: wp.array2d[Instance],
+    parts: wp.array[Part],
     row: int,
     index: int,
     origin: wp.vec3,
@@ -68,8 +71,8 @@ def hit_part(
 
 @wp.func
 def part_blocks(
-    instances: wp.array2d(dtype=Instance),
-    parts: wp.array(dtype=Part),
+    instances: wp.array2d[Instance],
+    parts: wp.array[Part],
     row: int,
     origin: wp.vec3,
     direction: wp.vec3,
@@ -92,7 +95,7 @@ def part_blocks(
 
 
 @wp.func
-def box_blocks(boxes: wp.array(dtype=Box), origin: wp.vec3, inverse: wp.vec3, distance: float) -> bool:
+def box_blocks(boxes: wp.array[Box], origin: wp.vec3, inverse: wp.vec3, distance: float) -> bool:
     """Whether furniture lies within `distance` along a ray."""
     for index in range(boxes.shape[0]):
         span = box_entry(boxes[index].lower, boxes[index].upper, origin, inverse)

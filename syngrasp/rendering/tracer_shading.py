@@ -5,6 +5,9 @@ fit of the split sum (Karis, "Physically based shading on mobile", 2014); shadin
 against the shadow terminator (Hanika, "Hacking the shadow terminator", 2021).
 """
 
+# float(…) and int(…) declare a variable of a Warp kernel that a loop may change.
+# ruff: noqa: UP018, RUF046, SIM102
+
 from __future__ import annotations
 
 import warp as wp
@@ -17,7 +20,7 @@ LIFT = wp.constant(5.0e-4)  # [m] off a face before a shadow ray starts
 
 
 @wp.func
-def texel(world: wp.array(dtype=World), offset: int, width: int, height: int, x: int, y: int) -> wp.vec3:
+def texel(world: wp.array[World], offset: int, width: int, height: int, x: int, y: int) -> wp.vec3:
     cx = x % width
     cy = y % height
     if cx < 0:
@@ -33,7 +36,7 @@ def texel(world: wp.array(dtype=World), offset: int, width: int, height: int, x:
 
 
 @wp.func
-def sample_texture(world: wp.array(dtype=World), index: int, uv: wp.vec2, texels_per_pixel: float) -> wp.vec3:
+def sample_texture(world: wp.array[World], index: int, uv: wp.vec2, texels_per_pixel: float) -> wp.vec3:
     """Bilinear in the mip level whose texels are a pixel wide; repeats."""
     texture = world[0].textures[index]
     level = int(wp.clamp(wp.log2(wp.max(texels_per_pixel, 1.0)) + 0.3, 0.0, float(texture.levels - 1)))
@@ -62,7 +65,7 @@ def sample_texture(world: wp.array(dtype=World), index: int, uv: wp.vec2, texels
 
 @wp.func
 def part_surface(
-    world: wp.array(dtype=World), part: Part, instance: Instance, hit: Hit, origin: wp.vec3, direction: wp.vec3
+    world: wp.array[World], part: Part, instance: Instance, hit: Hit, origin: wp.vec3, direction: wp.vec3
 ) -> Surface:
     """The surface where a ray met a part."""
     out = Surface()
@@ -118,7 +121,7 @@ def part_surface(
 
 @wp.func
 def flat_surface(
-    world: wp.array(dtype=World), material: Material, point: wp.vec3, normal: wp.vec3, t: float, cosine: float
+    world: wp.array[World], material: Material, point: wp.vec3, normal: wp.vec3, t: float, cosine: float
 ) -> Surface:
     """The surface of furniture, floor and walls."""
     out = Surface()
@@ -143,7 +146,7 @@ def flat_surface(
 
 
 @wp.func
-def sky(world: wp.array(dtype=World), direction: wp.vec3) -> wp.vec3:
+def sky(world: wp.array[World], direction: wp.vec3) -> wp.vec3:
     """Radiance from a unit direction."""
     z = direction[2]
     if z > 0.0:
@@ -154,7 +157,7 @@ def sky(world: wp.array(dtype=World), direction: wp.vec3) -> wp.vec3:
 
 
 @wp.func
-def ambient(world: wp.array(dtype=World), s: Surface, view: wp.vec3) -> wp.vec3:
+def ambient(world: wp.array[World], s: Surface, view: wp.vec3) -> wp.vec3:
     """Light of the sky that a surface sends back where it sees all of it."""
     up = 0.5 + 0.5 * s.normal[2]
     irradiance = (world[0].zenith * 0.6 + world[0].horizon * 0.4) * up + (
@@ -224,7 +227,7 @@ def sample_light(light: Light, point: wp.vec3, a: float, b: float) -> LightSampl
 
 
 @wp.func
-def encode(color: wp.vec3, curve: wp.array(dtype=float), saturation: float) -> wp.vec3:
+def encode(color: wp.vec3, curve: wp.array[float], saturation: float) -> wp.vec3:
     """Display values of exposed linear colour; `curve` holds them over the square root of light up to 8."""
     out = wp.vec3(0.0)
     last = float(curve.shape[0] - 1)

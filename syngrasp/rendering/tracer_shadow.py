@@ -1,9 +1,12 @@
 """Ray tracer: how much of each lamp a point sees past the moving parts.
 
 Every second pixel of every second row casts one ray to each lamp, by turns at one of nine places of its disc
-(interleaved sampling, Keller and Heidrich 2001). Shares are evened out over 3 × 3 such points, and interpolated where
-the points around a pixel lie on its surface and nearly agree; elsewhere the pixel casts its own rays.
+(interleaved sampling, Keller and Heidrich 2001). Shares are evened out over 3 × 3 such points and interpolated on the
+pixel's own surface; a pixel whose surface none of the points around it shows casts its own rays.
 """
+
+# float(…) and int(…) declare a variable of a Warp kernel that a loop may change.
+# ruff: noqa: UP018, RUF046, SIM102
 
 from __future__ import annotations
 
@@ -23,9 +26,9 @@ DIM = wp.constant(2.0e-4)  # light below this needs no shadow
 
 @wp.func
 def shadow_ray(
-    world: wp.array(dtype=World),
-    still: wp.array2d(dtype=Instance),
-    moving: wp.array2d(dtype=Instance),
+    world: wp.array[World],
+    still: wp.array2d[Instance],
+    moving: wp.array2d[Instance],
     row: int,
     mask: wp.uint64,
     light: Light,
@@ -46,9 +49,9 @@ def shadow_ray(
 
 @wp.func
 def shadow(
-    world: wp.array(dtype=World),
-    still: wp.array2d(dtype=Instance),
-    moving: wp.array2d(dtype=Instance),
+    world: wp.array[World],
+    still: wp.array2d[Instance],
+    moving: wp.array2d[Instance],
     row: int,
     mask: wp.uint64,
     light: Light,
@@ -64,9 +67,9 @@ def shadow(
 
 @wp.func
 def stratum_ray(
-    world: wp.array(dtype=World),
-    still: wp.array2d(dtype=Instance),
-    moving: wp.array2d(dtype=Instance),
+    world: wp.array[World],
+    still: wp.array2d[Instance],
+    moving: wp.array2d[Instance],
     row: int,
     mask: wp.uint64,
     light: Light,
@@ -83,7 +86,7 @@ def stratum_ray(
 
 
 @wp.func
-def still_point(camera: Camera, layer: wp.array(dtype=StillLayer), c: int, pixel: int, ray: wp.vec3) -> wp.vec3:
+def still_point(camera: Camera, layer: wp.array[StillLayer], c: int, pixel: int, ray: wp.vec3) -> wp.vec3:
     return camera.position + ray * layer[0].t[c, pixel] + layer[0].normal[c, pixel] * LIFT
 
 
@@ -94,16 +97,16 @@ def faces(s: Surface, direction: wp.vec3) -> bool:
 
 @wp.kernel
 def shadow_grid(
-    world: wp.array(dtype=World),
-    still: wp.array2d(dtype=Instance),
-    moving: wp.array2d(dtype=Instance),
-    cameras: wp.array(dtype=Camera),
+    world: wp.array[World],
+    still: wp.array2d[Instance],
+    moving: wp.array2d[Instance],
+    cameras: wp.array[Camera],
     width: int,
-    layer: wp.array(dtype=StillLayer),
-    tile_masks: wp.array4d(dtype=wp.uint64),
-    part_masks: wp.array3d(dtype=wp.uint64),
-    hits: wp.array3d(dtype=Hit),
-    shares: wp.array4d(dtype=float),
+    layer: wp.array[StillLayer],
+    tile_masks: wp.array4d[wp.uint64],
+    part_masks: wp.array3d[wp.uint64],
+    hits: wp.array3d[Hit],
+    shares: wp.array4d[float],
 ):
     """Share of each lamp seen by every second pixel of every second row, (F, C, grid, L); UNLIT on the far side."""
     f, c, place = wp.tid()
@@ -137,12 +140,12 @@ def shadow_grid(
 
 @wp.kernel
 def smooth_shares(
-    world: wp.array(dtype=World),
+    world: wp.array[World],
     width: int,
     height: int,
-    hits: wp.array3d(dtype=Hit),
-    shares: wp.array4d(dtype=float),
-    smoothed: wp.array4d(dtype=float),
+    hits: wp.array3d[Hit],
+    shares: wp.array4d[float],
+    smoothed: wp.array4d[float],
 ):
     """Evens out the grid's shares of large lamps over the neighbours on the same surface: 3 × 3 points hold each of the
     nine rays once."""
@@ -171,8 +174,8 @@ def smooth_shares(
 
 @wp.func
 def known_share(
-    shares: wp.array4d(dtype=float),
-    hits: wp.array3d(dtype=Hit),
+    shares: wp.array4d[float],
+    hits: wp.array3d[Hit],
     f: int,
     c: int,
     lamp: int,
@@ -180,25 +183,29 @@ def known_share(
     y: int,
     width: int,
     height: int,
+    sharp: bool,
 ) -> float:
-    """A lamp's share at a pixel, from the grid's points around it where they lie on its surface and nearly agree."""
+    """A lamp's share at a pixel, from the grid's points around it that lie on its surface; UNLIT where there are none
+    or where `sharp` forbids to mix light with shadow."""
     columns = (width + 1) // 2
     gx = x // 2
     gy = y // 2
-    own = hits[f, c, y * width + x]
+    own = hits[f, c, y * width + x].part
+    t = hits[f, c, y * width + x].t
     least = float(2.0)
     most = float(-1.0)
-    mean = float(0.0)
+    total = float(0.0)
+    count = float(0.0)
     for k in range(4):
         nx = wp.min(gx + k % 2 * (x % 2), (width - 1) // 2)
         ny = wp.min(gy + k // 2 * (y % 2), (height - 1) // 2)
-        other = hits[f, c, 2 * ny * width + 2 * nx]
+        place = 2 * ny * width + 2 * nx
         share = shares[f, c, ny * columns + nx, lamp]
-        if other.part != own.part or wp.abs(other.t - own.t) > 0.03 * own.t or share < 0.0:
-            return UNLIT
-        least = wp.min(least, share)
-        most = wp.max(most, share)
-        mean += 0.25 * share
-    if most - least > 0.51:
+        if share >= 0.0 and hits[f, c, place].part == own and wp.abs(hits[f, c, place].t - t) < 0.03 * t:
+            least = wp.min(least, share)
+            most = wp.max(most, share)
+            total += share
+            count += 1.0
+    if count == 0.0 or (sharp and most - least > 0.51):
         return UNLIT
-    return mean
+    return total / count

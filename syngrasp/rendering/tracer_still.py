@@ -4,6 +4,9 @@
 lamp's share per pixel. A frame adds them up, less what the moving parts shadow.
 """
 
+# float(…) and int(…) declare a variable of a Warp kernel that a loop may change.
+# ruff: noqa: UP018, RUF046, SIM102
+
 from __future__ import annotations
 
 import warp as wp
@@ -37,9 +40,7 @@ def phase_of(pixel: int, salt: int) -> float:
 
 
 @wp.func
-def nearest_still(
-    world: wp.array(dtype=World), still: wp.array2d(dtype=Instance), origin: wp.vec3, direction: wp.vec3
-) -> Hit:
+def nearest_still(world: wp.array[World], still: wp.array2d[Instance], origin: wp.vec3, direction: wp.vec3) -> Hit:
     best = Hit()
     best.t = FAR
     best.part = NOTHING
@@ -97,7 +98,7 @@ def nearest_still(
 
 @wp.func
 def still_surface(
-    world: wp.array(dtype=World), still: wp.array2d(dtype=Instance), hit: Hit, origin: wp.vec3, ray: wp.vec3
+    world: wp.array[World], still: wp.array2d[Instance], hit: Hit, origin: wp.vec3, ray: wp.vec3
 ) -> Surface:
     if hit.part >= 0:
         return part_surface(world, world[0].still[hit.part], still[0, hit.part], hit, origin, ray)
@@ -115,7 +116,7 @@ def still_surface(
 
 @wp.func
 def still_blocks(
-    world: wp.array(dtype=World), still: wp.array2d(dtype=Instance), point: wp.vec3, ray: wp.vec3, reach: float
+    world: wp.array[World], still: wp.array2d[Instance], point: wp.vec3, ray: wp.vec3, reach: float
 ) -> bool:
     inverse = invert(ray)
     if box_blocks(world[0].boxes, point, inverse, reach):
@@ -138,12 +139,12 @@ def hemisphere(normal: wp.vec3, index: int, count: int) -> wp.vec3:
 
 @wp.kernel
 def find_still(
-    world: wp.array(dtype=World),
-    still: wp.array2d(dtype=Instance),
-    cameras: wp.array(dtype=Camera),
+    world: wp.array[World],
+    still: wp.array2d[Instance],
+    cameras: wp.array[Camera],
     width: int,
-    layer: wp.array(dtype=StillLayer),
-    hits: wp.array2d(dtype=Hit),
+    layer: wp.array[StillLayer],
+    hits: wp.array2d[Hit],
 ):
     """What lies behind the pixels' centres when nothing moves."""
     c, pixel = wp.tid()
@@ -172,15 +173,15 @@ def differs(a: Hit, b: Hit) -> bool:
 
 @wp.kernel
 def trace_still(
-    world: wp.array(dtype=World),
-    still: wp.array2d(dtype=Instance),
-    cameras: wp.array(dtype=Camera),
+    world: wp.array[World],
+    still: wp.array2d[Instance],
+    cameras: wp.array[Camera],
     width: int,
     height: int,
     grid: int,
     rays: int,
-    hits: wp.array2d(dtype=Hit),
-    layer: wp.array(dtype=StillLayer),
+    hits: wp.array2d[Hit],
+    layer: wp.array[StillLayer],
 ):
     """The still layer's light: at pixels' centres, on outlines with grid × grid samples per pixel; `rays` per sample go
     to the sky and to each lamp."""
@@ -219,8 +220,8 @@ def trace_still(
 
 @wp.func
 def add_still(
-    world: wp.array(dtype=World),
-    still: wp.array2d(dtype=Instance),
+    world: wp.array[World],
+    still: wp.array2d[Instance],
     hit: Hit,
     origin: wp.vec3,
     ray: wp.vec3,
@@ -230,7 +231,7 @@ def add_still(
     weight: float,
     c: int,
     pixel: int,
-    layer: wp.array(dtype=StillLayer),
+    layer: wp.array[StillLayer],
 ):
     """Adds a sample of a pixel; of `strata` · `rays` directions, rays go in every `strata`-th from `stratum` on."""
     unit = wp.normalize(ray)
@@ -265,7 +266,7 @@ def add_still(
 
 
 @wp.kernel
-def compose_still(world: wp.array(dtype=World), width: int, height: int, layer: wp.array(dtype=StillLayer)):
+def compose_still(world: wp.array[World], width: int, height: int, layer: wp.array[StillLayer]):
     """Takes away the light that does not arrive, evened out over the neighbours on the same surface: the shares were
     sampled at random. Lamps too small to cast soft shadows keep theirs."""
     c, pixel = wp.tid()
@@ -297,7 +298,7 @@ def compose_still(world: wp.array(dtype=World), width: int, height: int, layer: 
 
 
 @wp.func
-def alike(layer: wp.array(dtype=StillLayer), c: int, a: int, b: int, normal: wp.vec3, t: float) -> bool:
+def alike(layer: wp.array[StillLayer], c: int, a: int, b: int, normal: wp.vec3, t: float) -> bool:
     """Whether two pixels of the still layer show the same smooth surface."""
     if layer[0].label[c, a] != layer[0].label[c, b] or wp.abs(layer[0].t[c, a] - t) > 0.05 * t:
         return False

@@ -94,17 +94,17 @@ class Light:
 class World:
     """All but the instances."""
 
-    still: wp.array(dtype=Part)
-    moving: wp.array(dtype=Part)
-    corner_normal: wp.array(dtype=wp.vec3)  # three per face
-    corner_uv: wp.array(dtype=wp.vec2)  # three per face, v up
-    face_color: wp.array(dtype=wp.vec3)
-    textures: wp.array(dtype=Texture)
-    texels: wp.array(dtype=wp.uint8)
-    srgb: wp.array(dtype=float)  # (256,) sRGB byte to linear
-    materials: wp.array(dtype=Material)
-    boxes: wp.array(dtype=Box)
-    lights: wp.array(dtype=Light)
+    still: wp.array[Part]
+    moving: wp.array[Part]
+    corner_normal: wp.array[wp.vec3]  # three per face
+    corner_uv: wp.array[wp.vec2]  # three per face, v up
+    face_color: wp.array[wp.vec3]
+    textures: wp.array[Texture]
+    texels: wp.array[wp.uint8]
+    srgb: wp.array[float]  # (256,) sRGB byte to linear
+    materials: wp.array[Material]
+    boxes: wp.array[Box]
+    lights: wp.array[Light]
     room_lower: wp.vec3
     room_upper: wp.vec3
     walls: int  # 0: sky where walls and ceiling would be
@@ -153,10 +153,10 @@ class LightSample:
 class StillLayer:
     """What a camera sees of all that does not move, per camera and pixel."""
 
-    t: wp.array2d(dtype=float)  # depth [m] along the pixel's centre, FAR where nothing is
-    label: wp.array2d(dtype=wp.uint8)
-    normal: wp.array2d(dtype=wp.vec3)
-    ambient: wp.array2d(dtype=wp.vec3)  # the sky's light; at first as if nothing stood in its way
-    open: wp.array2d(dtype=float)  # share of the sky that is seen
-    light: wp.array3d(dtype=wp.vec3)  # each lamp's light; at first as if nothing stood in its way
-    seen: wp.array3d(dtype=float)  # share of each lamp's light that arrives
+    t: wp.array2d[float]  # depth [m] along the pixel's centre, FAR where nothing is
+    label: wp.array2d[wp.uint8]
+    normal: wp.array2d[wp.vec3]
+    ambient: wp.array2d[wp.vec3]  # the sky's light; at first as if nothing stood in its way
+    open: wp.array2d[float]  # share of the sky that is seen
+    light: wp.array3d[wp.vec3]  # each lamp's light; at first as if nothing stood in its way
+    seen: wp.array3d[float]  # share of each lamp's light that arrives

@@ -164,11 +164,12 @@ class LayoutStage:
                 break
         if 0 not in kept or len(kept) < min(config.objects[0], len(bodies)):
             return None
-        poses = np.zeros((len(kept), 7))
-        for row, i in enumerate(kept):
-            z = table.height + config.drop_height - points[i][:, 2].min()
-            poses[row] = se3.pose7_from_matrix(se3.make(rotations[i], [*spots[i], z]))
-        return [bodies[i] for i in kept], poses
+        poses = []
+        for R, p, spot in zip(rotations, points, spots, strict=True):
+            if spot is not None:
+                z = table.height + config.drop_height - p[:, 2].min()
+                poses.append(se3.pose7_from_matrix(se3.make(R, [*spot, z])))
+        return [bodies[i] for i in kept], np.stack(poses)
 
     def _draw_rotation(self, generator: np.random.Generator, model: ObjectModel) -> F64:
         if not model.entry.upright_only and generator.random() < self.config.random_pose_fraction:
@@ -255,7 +256,7 @@ class LayoutStage:
         radii = np.array([np.linalg.norm(p[:, :2], axis=1).max() for p in points])
         order = np.argsort(-radii, kind="stable")  # large ones first, while there is room
         spots: list[F64 | None] = [None] * len(points)
-        for i, spot in zip(order, drop_positions(generator, radii[order], low, high, config.gap), strict=True):
+        for i, spot in zip(order, drop_positions(generator, radii[order].tolist(), low, high, config.gap), strict=True):
             if spot is not None and spot[0] + points[i][:, 0].min() > config.table_front:
                 spots[i] = spot
         return spots

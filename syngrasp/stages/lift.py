@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Literal, Self
 import numpy as np
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
+from syngrasp import se3
 from syngrasp.records import ObjectModel, Plan, Rollout
 from syngrasp.seeding import rng
 from syngrasp.stage import Rejected
@@ -35,7 +36,12 @@ class LiftConfig(BaseModel):
     max_deviation: float = Field(0.02, gt=0.0, le=0.2, description="largest distance of the TCP from its command [m]")
     grip_force: tuple[float, float] = Field((30.0, 60.0), description="range of the grip force [N], 5 to 140")
     servo_gain: tuple[float, float] = Field((0.9, 1.1), description="range of the servo gains' factor, 0.2 to 5")
-    timestep: float = Field(0.0025, ge=0.0005, le=0.005, description="of the physics [s]; divides the control period")
+    timestep: float = Field(
+        1.0 / 300.0,
+        ge=0.0005,
+        le=0.005,
+        description="of the physics [s]; rounded to a whole part of the control period",
+    )
     noslip_iterations: int = Field(0, ge=0, le=20, description="of MuJoCo's noslip solver; more slip less, cost more")
     verify_replay: Literal["always", "doubtful", "never"] = Field(
         "doubtful",
@@ -105,7 +111,6 @@ class LiftStage:
     def _doubtful(self, figures: Figures, rollout: Rollout) -> bool:
         """Whether a small difference in the motion could turn the verdict, or the stored actions, followed by the
         arm, make a motion that it cannot keep up with."""
-        from syngrasp import se3
         from syngrasp.physics.replay import motion_of
 
         config = self.config

@@ -20,7 +20,6 @@ from syngrasp.rendering.textures import FAMILIES, make_texture
 from syngrasp.seeding import named_rng
 from tests.rendering import scenes
 
-
 SCENE = scenes.scene(scenes.household()[:1])
 
 
@@ -68,7 +67,7 @@ def test_a_camera_sees_its_target_in_the_middle_and_up_above() -> None:
     for camera, nominal in zip(look.cameras, PAPER_CAMERAS.values(), strict=True):
         T, K = camera.T_base_camera(), camera.intrinsics(256, 256)
         target = np.array(nominal.target)
-        pixels, depth = project([target, target + (0, 0, 0.01)], T, K)
+        pixels, depth = project([target, (*target[:2], target[2] + 0.01)], T, K)
         np.testing.assert_allclose(pixels[0], [128, 128], atol=1e-9)
         np.testing.assert_allclose(depth[0], np.linalg.norm(target - nominal.position))
         assert pixels[1, 1] < 128

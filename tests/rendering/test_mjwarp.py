@@ -83,9 +83,8 @@ def test_masks_and_depth_are_mujocos_ray_caster(robot: Robot, shot: Shot) -> Non
     for name in names.finger_joints:
         data.qpos[compiled.joint(name).qposadr[0]] = 0.5 * shot.rollout.gripper_width[-1]
     mujoco.mj_forward(compiled, data)
-    label = np.array(
-        [ROBOT if n.startswith("robot/") else FIRST_OBJECT + int(n[6:]) for n in (compiled.geom(g).name for g in range(compiled.ngeom))]
-    )  # fmt: skip
+    geoms = [compiled.geom(g).name for g in range(compiled.ngeom)]
+    label = np.array([ROBOT if name.startswith("robot/") else FIRST_OBJECT + int(name[6:]) for name in geoms])
     agree, total = 0, 0
     for c in range(2):
         origin, rays = pixel_rays(shot.look, c)
