@@ -55,7 +55,13 @@ def test_streams_depend_on_every_identifier_and_on_nothing_else() -> None:
     base = (7, "layout", 1, 2, 3)
     first = rng(*base).integers(1 << 62, size=4)
     np.testing.assert_array_equal(first, rng(*base).integers(1 << 62, size=4))
-    others = [(8, "layout", 1, 2, 3), (7, "grasp", 1, 2, 3), (7, "layout", 0, 2, 3), (7, "layout", 1, 0, 3), (7, "layout", 1, 2, 0)]  # fmt: skip
+    others = [
+        (8, "layout", 1, 2, 3),
+        (7, "grasp", 1, 2, 3),
+        (7, "layout", 0, 2, 3),
+        (7, "layout", 1, 0, 3),
+        (7, "layout", 1, 2, 0),
+    ]
     for other in others:
         assert not np.array_equal(first, rng(*other).integers(1 << 62, size=4))
     trailing_zero = rng(7, "layout", 1, 2, 0).integers(1 << 62), named_rng(7, "layout", 1, 2).integers(1 << 62)

@@ -67,11 +67,11 @@ class _Looks:
     """The sampled colours of a surface, found by place and facing."""
 
     def __init__(self, soup: Soup) -> None:
-        from scipy.spatial import cKDTree
+        from scipy.spatial import KDTree
 
         points, normals, self._colors = _sample(soup)
         self._weight = NORMAL_WEIGHT * float(np.ptp(soup.vertices, axis=0).max())
-        self._tree = cKDTree(np.concatenate([points, self._weight * normals], axis=1), balanced_tree=False)
+        self._tree = KDTree(np.concatenate([points, self._weight * normals], axis=1), balanced_tree=False)
 
     def __call__(self, points: F64, normals: F64) -> F64:
         """Linear colours (P, 3) of the samples nearest to points (P, 3) that face along normals (P, 3)."""

@@ -84,7 +84,7 @@ def _coacd(vertices: F64, faces: NDArray[np.integer]) -> list[F64]:
 
     coacd.set_log_level("off")
     try:
-        parts = coacd.run_coacd(coacd.Mesh(vertices, faces), **COACD)
+        parts = coacd.run_coacd(coacd.Mesh(vertices, faces.astype(np.int32)), **COACD)
     except (RuntimeError, ValueError, IndexError):
         return []
     return [np.asarray(points, dtype=np.float64) for points, _ in parts]

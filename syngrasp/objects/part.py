@@ -98,7 +98,9 @@ class Part:
         return replace(self, image=images, uv=uvs, color=colors)
 
 
-def make_part(vertices: F64, faces: I32, color: ArrayLike, hulls: Sequence[F64] = (), crease: float = CREASE) -> Part:
+def make_part(
+    vertices: F64, faces: NDArray[np.integer], color: ArrayLike, hulls: Sequence[F64] = (), crease: float = CREASE
+) -> Part:
     """A plain part from a welded closed mesh; degenerate faces are dropped."""
     faces = np.asarray(faces, dtype=np.int32)
     distinct = (faces[:, 0] != faces[:, 1]) & (faces[:, 1] != faces[:, 2]) & (faces[:, 2] != faces[:, 0])
@@ -209,7 +211,7 @@ def corner_normals(vertices: F64, faces: NDArray[np.integer], crease: float = CR
     cosine = -np.einsum("tci,tci->tc", edges, np.roll(edges, 1, axis=1))
     angle = np.arccos(np.clip(cosine, -1.0, 1.0)).reshape(-1)
     corner = np.arange(faces.size)
-    incidence = sparse.csr_matrix((np.ones(faces.size, dtype=bool), (corner, faces.reshape(-1))))
+    incidence = sparse.csr_array((np.ones(faces.size, dtype=bool), (corner, faces.reshape(-1))))
     pairs = (incidence @ incidence.T).tocoo()
     near = np.einsum("pi,pi->p", flat[pairs.row // 3], flat[pairs.col // 3]) > np.cos(crease)
     row, col = pairs.row[near], pairs.col[near]

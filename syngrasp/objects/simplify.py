@@ -39,21 +39,19 @@ def simplify(vertices: F64, faces: NDArray[np.integer], target: int) -> tuple[F6
         return vertices, faces
     import fast_simplification
 
-    cells = 400
-    for _ in range(6):
-        if len(faces) > HUGE_FACES:
-            vertices, faces = cluster(vertices, faces, cells)
-        middle, size = vertices.mean(axis=0), float(np.ptp(vertices, axis=0).max())
-        points, triangles = fast_simplification.simplify(
-            np.ascontiguousarray((vertices - middle) / size), np.ascontiguousarray(faces), target_count=target
-        )[:2]
-        vertices, faces = weld_positions(np.asarray(points, dtype=np.float64) * size + middle, triangles)
-        if len(faces) <= 1.5 * target:
+    middle, size = vertices.mean(axis=0), float(np.ptp(vertices, axis=0).max())
+    whole = (vertices - middle) / size, faces
+    points, triangles = whole
+    for cells in (0, 200, 100, 50):
+        if cells == 0 and len(faces) > HUGE_FACES:
+            continue
+        points, triangles = cluster(*whole, cells) if cells else whole
+        points, triangles = fast_simplification.simplify(points, triangles, target_count=target)[:2]
+        points, triangles = weld_positions(np.asarray(points, dtype=np.float64), triangles)
+        # Quadric decimation gets stuck on fans of slivers, and spoils the shape then: merge near points first.
+        if len(triangles) <= 1.2 * target:
             break
-        # Quadric decimation got stuck, as it does on fans of slivers: merge near points and try again.
-        cells = cells // 2
-        vertices, faces = cluster(vertices, faces, cells)
-    return vertices, faces
+    return points * size + middle, triangles
 
 
 def cluster(vertices: F64, faces: I32, cells: int) -> tuple[F64, I32]:

@@ -2,12 +2,8 @@
 
 from __future__ import annotations
 
-import ctypes
-import os
-import sys
 from collections import OrderedDict
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager, nullcontext
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -16,7 +12,6 @@ import warp as wp
 from numpy.typing import NDArray
 
 from syngrasp import se3
-from syngrasp.errors import SyngraspError, UnknownName
 from syngrasp.records import ObjectModel, Rollout
 from syngrasp.rendering import packing, tracer_cull, tracer_frame, tracer_shadow, tracer_still, tracer_types
 from syngrasp.rendering.annotate import FIRST_OBJECT, MAX_OBJECTS, ROBOT
@@ -26,6 +21,7 @@ from syngrasp.rendering.packing import PlacedShape
 from syngrasp.rendering.shapes import SRGB_TO_LINEAR, RobotShapes, Shape, mip_chain, object_shape
 from syngrasp.rendering.textures import make_texture
 from syngrasp.rendering.tracer_cull import TILE
+from syngrasp.rendering.warp_device import start_warp
 from syngrasp.robots.base import Robot
 
 F32 = NDArray[np.float32]
@@ -52,7 +48,7 @@ class TraceOptions:
     """Quality against time."""
 
     still_grid: int = 2  # samples per pixel and axis on the outlines of what stands still
-    still_rays: int = 1  # per pixel of it to the sky and to each lamp, before they are evened out
+    still_rays: int = 2  # per pixel of it to the sky and to each lamp, before they are evened out
     smooth: bool = True  # more samples on the outlines of what moves
     batch: int = 8  # frames at a time; any number gives the same pixels
 
@@ -73,7 +69,9 @@ class MjWarpRenderer:
     def __init__(
         self, robot: Robot, width: int, height: int, options: TraceOptions | None = None, device: str = "cpu"
     ) -> None:
-        _start_warp(device)
+        start_warp(device)
+        for module in (tracer_still, tracer_cull, tracer_shadow, tracer_frame):
+            wp.load_module(module, device=device)
         self.device = device
         self.width, self.height, self.options = width, height, options or TraceOptions()
         self._robot = RobotShapes(robot, self.device)
@@ -159,9 +157,11 @@ class MjWarpRenderer:
                 (n, count, grid),
                 *(world, still, placed, cameras, self.width, layer, tile_masks, part_masks, hits, shares),
             )
-            self._launch(
-                tracer_shadow.smooth_shares, (n, count, grid), world, self.width, self.height, hits, shares, smoothed
-            )
+            size_of = (self.width, self.height)
+            for source, out in ((shares, smoothed), (smoothed, shares)):
+                self._launch(
+                    tracer_shadow.smooth_shares, (n, count, grid), world, *size_of, tile_masks, hits, source, out
+                )
             self._launch(
                 tracer_frame.shade_frame,
                 (n, count, pixels),
@@ -174,7 +174,7 @@ class MjWarpRenderer:
                     tile_masks,
                     part_masks,
                     hits,
-                    smoothed,
+                    shares,
                     curve,
                     self._normal,
                     images,
@@ -252,20 +252,23 @@ class MjWarpRenderer:
     def _layer(self, cameras: int, lights: int) -> Any:
         pixels = self.width * self.height
         layer = tracer_types.StillLayer()
-        layer.t = wp.empty((cameras, pixels), dtype=float, device=self.device)
-        layer.label = wp.empty((cameras, pixels), dtype=wp.uint8, device=self.device)
-        layer.normal = wp.empty((cameras, pixels), dtype=wp.vec3, device=self.device)
-        layer.ambient = wp.zeros((cameras, pixels), dtype=wp.vec3, device=self.device)
-        layer.open = wp.zeros((cameras, pixels), dtype=float, device=self.device)
-        layer.seen = wp.zeros((cameras, pixels, lights), dtype=float, device=self.device)
-        layer.light = wp.zeros((cameras, pixels, lights), dtype=wp.vec3, device=self.device)
+        layer.t = self._zeros((cameras, pixels), float)
+        layer.label = self._zeros((cameras, pixels), wp.uint8)
+        layer.normal = self._zeros((cameras, pixels), wp.vec3)
+        layer.ambient = self._zeros((cameras, pixels), wp.vec3)
+        layer.open = self._zeros((cameras, pixels), float)
+        layer.light = self._zeros((cameras, pixels, lights), wp.vec3)
+        layer.seen = self._zeros((cameras, pixels, lights), float)
         return layer
 
-    def _launch(self, kernel: wp.Kernel, dim: tuple[int, ...], *inputs: Any) -> None:
+    def _launch(self, kernel: Any, dim: tuple[int, ...], *inputs: Any) -> None:
         wp.launch(kernel, dim=dim, inputs=list(inputs), device=self.device)
 
     def _empty(self, shape: tuple[int, ...], dtype: Any) -> wp.array:
         return wp.empty(shape, dtype=dtype, device=self.device)
+
+    def _zeros(self, shape: tuple[int, ...], dtype: Any) -> wp.array:
+        return wp.zeros(shape, dtype=dtype, device=self.device)
 
     def _one(self, value: Any, dtype: Any) -> wp.array:
         """An array of one struct: kernels read it in place, where an argument would be copied for every thread."""
@@ -273,36 +276,3 @@ class MjWarpRenderer:
 
     def _array(self, values: NDArray[Any], dtype: Any) -> wp.array:
         return wp.array(values, dtype=dtype, device=self.device)
-
-
-def _start_warp(device: str) -> None:
-    """Starts Warp without its banner. Its kernel cache may be shared by processes: it renames finished folders."""
-    wp.config.log_level = max(wp.config.log_level, wp.LOG_WARNING)
-    with _silent_stderr() if not _has_cuda_driver() else nullcontext():
-        wp.init()
-    if device not in ("cpu", "cuda"):
-        raise UnknownName("device", device, ("cpu", "cuda"))
-    if device == "cuda" and not wp.is_cuda_available():
-        raise SyngraspError("render.device cuda: no CUDA device found; valid here: cpu")
-
-
-def _has_cuda_driver() -> bool:
-    try:
-        ctypes.CDLL("libcuda.so.1")
-    except OSError:
-        return False
-    return True
-
-
-@contextmanager
-def _silent_stderr() -> Iterator[None]:
-    """Discards what native code writes: Warp warns on stderr of every machine without a CUDA driver."""
-    sys.stderr.flush()
-    kept = os.dup(2)
-    try:
-        with open(os.devnull, "w") as nowhere:
-            os.dup2(nowhere.fileno(), 2)
-            yield
-    finally:
-        os.dup2(kept, 2)
-        os.close(kept)

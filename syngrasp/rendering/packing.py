@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -26,6 +27,10 @@ MATERIALS = ("table_material", "support_material", "floor_material", "wall_mater
 _LIGHT_KINDS = {"point": 0, "spot": 1, "directional": 2}
 
 
+def _rows(shape: int | tuple[int, ...], struct: Any) -> NDArray[Any]:
+    return np.zeros(shape, struct.numpy_dtype())
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class PlacedShape:
     """A shape and its poses over the frames."""
@@ -46,10 +51,10 @@ class PlacedShape:
         return bool((np.linalg.norm(self.p - self.p[:1], axis=1) + turned).max() > STILL)
 
 
-def instance_rows(parts: Sequence[PlacedShape], frames: slice) -> NDArray[np.void]:
+def instance_rows(parts: Sequence[PlacedShape], frames: slice) -> NDArray[Any]:
     """(F, K) Instance rows of parts over some frames."""
     count = len(range(*frames.indices(len(parts[0].p)))) if parts else 1
-    rows = np.zeros((count, len(parts)), tracer_types.Instance.numpy_dtype())
+    rows = _rows((count, len(parts)), tracer_types.Instance)
     for k, part in enumerate(parts):
         R, p = part.R[frames], part.p[frames]
         middle = 0.5 * part.scale * (part.shape.lower + part.shape.upper)
@@ -79,25 +84,25 @@ def windows(
             depth = local[..., 2:]
             pixels = local[..., :2] / np.maximum(depth, 1e-6) * K[0, 0] + K[:2, 2]
             low, high = pixels.min(axis=1) - 2.0, pixels.max(axis=1) + 2.0
-            behind = (depth[..., 0] < 0.02).any(axis=1)[:, None]
+            behind = np.any(depth[..., 0] < 0.02, axis=1)[:, None]
             size = np.array([width, height])
             out[:, c, k, :2] = np.where(behind, 0, np.clip(np.floor(low), 0, size))
             out[:, c, k, 2:] = np.where(behind, size, np.clip(np.ceil(high), 0, size))
     return out
 
 
-def camera_rows(cameras: Sequence[F64], intrinsics: Sequence[F64]) -> NDArray[np.void]:
+def camera_rows(cameras: Sequence[F64], intrinsics: Sequence[F64]) -> NDArray[Any]:
     """(C,) Camera rows, exposure 1."""
-    rows = np.zeros(len(cameras), tracer_types.Camera.numpy_dtype())
+    rows = _rows(len(cameras), tracer_types.Camera)
     for row, T, K in zip(rows, cameras, intrinsics, strict=True):
         row["rotation"], row["position"] = T[:3, :3], T[:3, 3]
         row["focal"], row["cx"], row["cy"], row["gain"] = K[0, 0], K[0, 2], K[1, 2], 1.0
     return rows
 
 
-def part_rows(parts: Sequence[PlacedShape], first_texture: int) -> tuple[NDArray[np.void], list[list[U8]]]:
+def part_rows(parts: Sequence[PlacedShape], first_texture: int) -> tuple[NDArray[Any], list[list[U8]]]:
     """Part rows and the mip chains of their textures, numbered from `first_texture`."""
-    rows = np.zeros(len(parts), tracer_types.Part.numpy_dtype())
+    rows = _rows(len(parts), tracer_types.Part)
     chains: list[list[U8]] = []
     face = 0
     for row, part in zip(rows, parts, strict=True):
@@ -111,9 +116,9 @@ def part_rows(parts: Sequence[PlacedShape], first_texture: int) -> tuple[NDArray
     return rows, chains
 
 
-def texture_rows(chains: Sequence[list[U8]]) -> tuple[NDArray[np.void], U8]:
+def texture_rows(chains: Sequence[list[U8]]) -> tuple[NDArray[Any], U8]:
     """Texture rows and all their texels in one array."""
-    rows = np.zeros(len(chains), tracer_types.Texture.numpy_dtype())
+    rows = _rows(len(chains), tracer_types.Texture)
     offset = 0
     for row, chain in zip(rows, chains, strict=True):
         height, width = chain[0].shape[:2]
@@ -122,27 +127,27 @@ def texture_rows(chains: Sequence[list[U8]]) -> tuple[NDArray[np.void], U8]:
     return rows, np.concatenate([level.ravel() for chain in chains for level in chain])
 
 
-def material_row(material: MaterialLook, texture: int) -> NDArray[np.void]:
+def material_row(material: MaterialLook, texture: int) -> NDArray[Any]:
     """One Material row."""
-    row = np.zeros((), tracer_types.Material.numpy_dtype())
+    row = _rows((), tracer_types.Material)
     row["texture"], row["inv_tile"] = texture, 1.0 / material.tile
     row["cos_angle"], row["sin_angle"], row["offset"] = np.cos(material.angle), np.sin(material.angle), material.offset
     row["roughness"], row["metallic"] = material.roughness, material.metallic
     return row
 
 
-def box_rows(blocks: Sequence[Block]) -> NDArray[np.void]:
+def box_rows(blocks: Sequence[Block]) -> NDArray[Any]:
     """Box rows of furniture."""
-    rows = np.zeros(len(blocks), tracer_types.Box.numpy_dtype())
+    rows = _rows(len(blocks), tracer_types.Box)
     for row, block in zip(rows, blocks, strict=True):
         row["lower"], row["upper"] = block.lower, block.upper
         row["material"], row["label"] = MATERIALS.index(block.material), block.label
     return rows
 
 
-def light_rows(lights: Sequence[LightLook], table_height: float) -> NDArray[np.void]:
+def light_rows(lights: Sequence[LightLook], table_height: float) -> NDArray[Any]:
     """Light rows; a lamp's intensity is stated at the workspace's centre."""
-    rows = np.zeros(len(lights), tracer_types.Light.numpy_dtype())
+    rows = _rows(len(lights), tracer_types.Light)
     for row, light in zip(rows, lights, strict=True):
         away = np.array(light.position) - (0.5, 0.0, table_height)
         distance_sq = 1.0 if light.kind == "directional" else float(away @ away)

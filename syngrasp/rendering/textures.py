@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import colorsys
 from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,7 +17,7 @@ from scipy import fft
 from syngrasp.errors import UnknownName
 from syngrasp.seeding import named_rng
 
-F32 = NDArray[np.float32]
+Array = NDArray[Any]
 U8 = NDArray[np.uint8]
 Rng = np.random.Generator
 
@@ -32,7 +33,7 @@ def make_texture(family: str, seed: int, size: int = 512) -> U8:
 # --- building blocks ---------------------------------------------------------------------------
 
 
-def _noise(rng: Rng, size: int, beta: float, stretch: tuple[float, float] = (1.0, 1.0), low: float = 1.0) -> F32:
+def _noise(rng: Rng, size: int, beta: float, stretch: tuple[float, float] = (1.0, 1.0), low: float = 1.0) -> Array:
     """Periodic Gaussian noise (size, size), mean 0, deviation 1, amplitude spectrum f^−beta from `low` cycles on.
 
     `stretch` > 1 elongates the pattern along (x, y).
@@ -43,40 +44,40 @@ def _noise(rng: Rng, size: int, beta: float, stretch: tuple[float, float] = (1.0
     f_sq[0, 0] = np.inf
     amplitude = np.where(f_sq < low * low, np.float32(0.0), f_sq ** np.float32(-0.5 * beta))
     white = rng.standard_normal((size, size // 2 + 1, 2), dtype=np.float32).view(np.complex64)[..., 0]
-    out = fft.irfft2(white * amplitude, s=(size, size))
+    out: Any = fft.irfft2(white * amplitude, s=(size, size))
     return out / max(float(out.std()), 1e-12)
 
 
-def _grid(size: int) -> tuple[F32, F32]:
+def _grid(size: int) -> tuple[Array, Array]:
     """u (1, size) and v (size, 1) in [0, 1)."""
     axis = (np.arange(size, dtype=np.float32) + 0.5) / size
     return axis[None], axis[:, None]
 
 
-def _hsv(rng: Rng, h: tuple[float, float], s: tuple[float, float], v: tuple[float, float]) -> F32:
+def _hsv(rng: Rng, h: tuple[float, float], s: tuple[float, float], v: tuple[float, float]) -> Array:
     return np.array(colorsys.hsv_to_rgb(rng.uniform(*h) % 1.0, rng.uniform(*s), rng.uniform(*v)), np.float32)
 
 
-def _near(rng: Rng, color: F32, spread: float) -> F32:
+def _near(rng: Rng, color: Array, spread: float) -> Array:
     return np.clip(color * rng.uniform(1 - spread, 1 + spread) + rng.uniform(-0.3, 0.3, 3) * spread, 0, 1).astype("f4")
 
 
-def _mix(a: F32, b: F32, t: F32) -> F32:
+def _mix(a: Array, b: Array, t: Array) -> Array:
     """Colours between a (…, 3) and b (…, 3) at t (H, W)."""
     return a + (b - a) * t[..., None]
 
 
-def _step(x: F32, low: float, high: float) -> F32:
+def _step(x: Array, low: float, high: float) -> Array:
     t = np.clip((x - low) / (high - low), 0.0, 1.0)
     return t * t * (3.0 - 2.0 * t)
 
 
-def _shade(color: F32, *layers: F32) -> F32:
+def _shade(color: Array, *layers: Array) -> Array:
     """A colour (3,) or image (H, W, 3) with brightness 1 + Σ layers."""
     return color * (1.0 + sum(layers))[..., None]  # type: ignore[index]
 
 
-def _cells(size: int, columns: int, rows: int, shift: float) -> tuple[F32, F32, NDArray[np.intp], NDArray[np.intp]]:
+def _cells(size: int, columns: int, rows: int, shift: float) -> tuple[Array, Array, NDArray[np.intp], NDArray[np.intp]]:
     """Position within its cell [cells] (H, W) twice, and column and row (H, W), rows displaced by turns."""
     u, v = _grid(size)
     y = np.broadcast_to(v * rows, (size, size))
@@ -86,7 +87,7 @@ def _cells(size: int, columns: int, rows: int, shift: float) -> tuple[F32, F32, 
     return x - column, y - row, column, row
 
 
-def _seams(x: F32, y: F32, columns: int, rows: int, width: float, wobble: F32) -> F32:
+def _seams(x: Array, y: Array, columns: int, rows: int, width: float, wobble: Array) -> Array:
     """1 on the joints between cells, `width` in tiles (H, W)."""
     edge_x = np.minimum(x, 1 - x) / columns
     edge_y = np.minimum(y, 1 - y) / rows
@@ -96,12 +97,12 @@ def _seams(x: F32, y: F32, columns: int, rows: int, width: float, wobble: F32) -
 # --- families ----------------------------------------------------------------------------------
 
 
-def _plain(rng: Rng, size: int) -> F32:
+def _plain(rng: Rng, size: int) -> Array:
     color = _hsv(rng, (0, 1), (0.0, 0.75), (0.25, 0.95))
     return _shade(color, rng.uniform(0.005, 0.03) * _noise(rng, size, 1.2))
 
 
-def _wood(rng: Rng, size: int) -> F32:
+def _wood(rng: Rng, size: int) -> Array:
     light = _hsv(rng, (0.05, 0.11), (0.25, 0.7), (0.45, 0.9))
     dark = light * _hsv(rng, (0.0, 0.09), (0.1, 0.4), (0.45, 0.8))
     planks, u, v = int(rng.choice([1, 3, 4, 6, 8])), *_grid(size)
@@ -121,7 +122,7 @@ def _wood(rng: Rng, size: int) -> F32:
     return image
 
 
-def _marble(rng: Rng, size: int) -> F32:
+def _marble(rng: Rng, size: int) -> Array:
     pale = rng.uniform() < 0.7
     base = _hsv(rng, (0, 1), (0.0, 0.12), (0.8, 0.96)) if pale else _hsv(rng, (0, 1), (0.1, 0.6), (0.1, 0.35))
     vein = base * rng.uniform(0.3, 0.7) if pale else np.minimum(base * 2.5 + 0.25, 1.0)
@@ -133,7 +134,7 @@ def _marble(rng: Rng, size: int) -> F32:
     return _shade(_mix(base, vein.astype(np.float32), lines), 0.04 * turbulence)
 
 
-def _concrete(rng: Rng, size: int) -> F32:
+def _concrete(rng: Rng, size: int) -> Array:
     color = _hsv(rng, (0.05, 0.65), (0.0, 0.1), (0.35, 0.8))
     stains = _step(_noise(rng, size, 2.0), 0.2, 2.0)
     pores = _step(_noise(rng, size, 0.2, low=40), 2.3, 3.0)
@@ -141,7 +142,7 @@ def _concrete(rng: Rng, size: int) -> F32:
     return _shade(color, rough, -rng.uniform(0.0, 0.25) * stains, -0.35 * pores)
 
 
-def _tiles(rng: Rng, size: int) -> F32:
+def _tiles(rng: Rng, size: int) -> Array:
     columns = int(rng.choice([2, 3, 4, 6, 8]))
     rows = columns * int(rng.choice([1, 1, 2]))
     shift = float(rng.choice([0.0, 0.0, 0.5])) if rows % 2 == 0 else 0.0
@@ -154,7 +155,7 @@ def _tiles(rng: Rng, size: int) -> F32:
     return _mix(body, grout, seam)
 
 
-def _brick(rng: Rng, size: int) -> F32:
+def _brick(rng: Rng, size: int) -> Array:
     columns = int(rng.integers(2, 6))
     rows = 2 * int(rng.integers(max(2, columns - 1), columns + 4))
     x, y, column, row = _cells(size, columns, rows, 0.5)
@@ -170,7 +171,7 @@ def _brick(rng: Rng, size: int) -> F32:
     return _shade(_mix(palette[row * columns + column], mortar, seam), grit)
 
 
-def _fabric(rng: Rng, size: int) -> F32:
+def _fabric(rng: Rng, size: int) -> Array:
     u, v = _grid(size)
     threads = int(rng.choice([48, 64, 96]))
     color, second = _hsv(rng, (0, 1), (0.05, 0.8), (0.25, 0.95)), _hsv(rng, (0, 1), (0.0, 0.8), (0.2, 0.95))
@@ -183,7 +184,7 @@ def _fabric(rng: Rng, size: int) -> F32:
     return _shade(_mix(color, second, pattern), 0.12 * weave, 0.05 * yarn)
 
 
-def _checker(rng: Rng, size: int) -> F32:
+def _checker(rng: Rng, size: int) -> Array:
     count, (u, v) = 2 * int(rng.integers(1, 9)), _grid(size)
     a = _hsv(rng, (0, 1), (0.0, 0.8), (0.5, 0.95))
     b = _hsv(rng, (0, 1), (0.0, 0.8), (0.08, 0.6))
@@ -191,7 +192,7 @@ def _checker(rng: Rng, size: int) -> F32:
     return _shade(_mix(a, b, field), 0.025 * _noise(rng, size, 1.5))
 
 
-def _terrazzo(rng: Rng, size: int) -> F32:
+def _terrazzo(rng: Rng, size: int) -> Array:
     base = _hsv(rng, (0, 1), (0.0, 0.25), (0.55, 0.95))
     image = _shade(base, 0.02 * _noise(rng, size, 0.5))
     palette = np.stack([_hsv(rng, (0, 1), (0.0, 0.6), (0.1, 0.95)) for _ in range(rng.integers(2, 6))])
@@ -212,20 +213,20 @@ def _terrazzo(rng: Rng, size: int) -> F32:
     return image
 
 
-def _metal(rng: Rng, size: int) -> F32:
+def _metal(rng: Rng, size: int) -> Array:
     color = _hsv(rng, (0.0, 0.65), (0.0, 0.12), (0.45, 0.85))
     brushed = _noise(rng, size, 0.4, (rng.uniform(30, 80), 1.0), 8)
     return _shade(color, rng.uniform(0.03, 0.08) * brushed, 0.03 * _noise(rng, size, 2.0))
 
 
-def _paper(rng: Rng, size: int) -> F32:
+def _paper(rng: Rng, size: int) -> Array:
     color = _hsv(rng, (0.05, 0.17), (0.0, 0.3), (0.75, 0.97))
     fibres = np.maximum(_noise(rng, size, 0.7, (6.0, 1.0), 20), _noise(rng, size, 0.7, (1.0, 6.0), 20))
     creases = -np.exp(-40 * np.abs(_noise(rng, size, 2.6))) * rng.uniform(0.0, 0.12)
     return _shade(color, 0.02 * fibres, creases, 0.02 * _noise(rng, size, 1.8))
 
 
-def _leather(rng: Rng, size: int) -> F32:
+def _leather(rng: Rng, size: int) -> Array:
     color = (
         _hsv(rng, (0.0, 0.1), (0.3, 0.75), (0.15, 0.65))
         if rng.uniform() < 0.7
@@ -236,7 +237,7 @@ def _leather(rng: Rng, size: int) -> F32:
     return _shade(color, -0.35 * creases, 0.06 * _noise(rng, size, 1.8))
 
 
-def _granite(rng: Rng, size: int) -> F32:
+def _granite(rng: Rng, size: int) -> Array:
     base = _hsv(rng, (0, 1), (0.0, 0.3), (0.3, 0.8))
     image = _shade(base, 0.05 * _noise(rng, size, 1.5))
     for _ in range(int(rng.integers(2, 5))):
@@ -246,14 +247,14 @@ def _granite(rng: Rng, size: int) -> F32:
     return image
 
 
-def _stripes(rng: Rng, size: int) -> F32:
+def _stripes(rng: Rng, size: int) -> Array:
     count, (u, v) = int(rng.integers(2, 24)), _grid(size)
     bands = np.stack([_hsv(rng, (0, 1), (0.0, 0.75), (0.2, 0.95)) for _ in range(rng.integers(2, 4))])
     which = np.floor(v * count * len(bands)).astype(np.intp) % len(bands)
     return _shade(bands[which] + 0 * u[..., None], 0.03 * _noise(rng, size, 1.2))
 
 
-def _random(rng: Rng, size: int) -> F32:
+def _random(rng: Rng, size: int) -> Array:
     stops = np.stack([_hsv(rng, (0, 1), (0.1, 0.9), (0.15, 0.95)) for _ in range(4)])
     field = _noise(rng, size, rng.uniform(1.3, 2.2), (rng.uniform(1, 3), 1.0))
     position = np.clip(0.5 + 0.25 * field, 0.0, 0.999) * 3
@@ -261,7 +262,7 @@ def _random(rng: Rng, size: int) -> F32:
     return _mix(stops[index], stops[index + 1], (position - index).astype(np.float32))
 
 
-FAMILIES: dict[str, Callable[[Rng, int], F32]] = {
+FAMILIES: dict[str, Callable[[Rng, int], Array]] = {
     "brick": _brick,
     "checker": _checker,
     "concrete": _concrete,

@@ -1,3 +1,4 @@
+# type: ignore  (Warp compiles these functions; their types are its, not Python's)
 """Ray tracer: which moving parts can shadow what, found once per frame for tiles of pixels and for whole parts.
 
 A receiver and a lamp are balls; every shadow ray between them stays in the capsule around their axis, so a part whose
@@ -5,7 +6,7 @@ box, grown by the capsule's radius, misses the axis cannot block any of them.
 """
 
 # float(…) and int(…) declare a variable of a Warp kernel that a loop may change.
-# ruff: noqa: UP018, RUF046, SIM102
+# ruff: noqa: UP018
 
 from __future__ import annotations
 

@@ -1,3 +1,4 @@
+# type: ignore  (Warp compiles these functions; their types are its, not Python's)
 """Ray tracer: one frame over the still layer[0].
 
 `find_moving` traces the moving parts alone, and yields masks and depth; `shade_frame` shades them, with more samples on
@@ -6,7 +7,7 @@ light other than by blocking it.
 """
 
 # float(…) and int(…) declare a variable of a Warp kernel that a loop may change.
-# ruff: noqa: UP018, RUF046, SIM102
+# ruff: noqa: UP018
 
 from __future__ import annotations
 
@@ -156,11 +157,17 @@ def still_color(
 
 
 @wp.func
-def moving_differs(hits: wp.array3d[Hit], f: int, c: int, a: int, b: int) -> bool:
-    """Whether a moving part's outline or crease runs between two pixels."""
-    if hits[f, c, a].part < 0 and hits[f, c, b].part < 0:
+def moving_differs(world: wp.array[World], hits: wp.array3d[Hit], f: int, c: int, a: int, b: int) -> bool:
+    """Whether a moving part's outline or crease, or an edge of its colours, runs between two pixels."""
+    part = hits[f, c, a].part
+    if part < 0 and hits[f, c, b].part < 0:
         return False
-    return differs(hits[f, c, a], hits[f, c, b])
+    if differs(hits[f, c, a], hits[f, c, b]):
+        return True
+    first = world[0].moving[part].face0
+    one = world[0].face_color[first + hits[f, c, a].face]
+    other = world[0].face_color[first + hits[f, c, b].face]
+    return wp.max(wp.abs(one - other)) > 0.05
 
 
 @wp.kernel
@@ -198,13 +205,13 @@ def shade_frame(
     outline = False
     if smooth != 0:
         if x > 0:
-            outline = outline or moving_differs(hits, f, c, pixel, pixel - 1)
+            outline = outline or moving_differs(world, hits, f, c, pixel, pixel - 1)
         if x < width - 1:
-            outline = outline or moving_differs(hits, f, c, pixel, pixel + 1)
+            outline = outline or moving_differs(world, hits, f, c, pixel, pixel + 1)
         if y > 0:
-            outline = outline or moving_differs(hits, f, c, pixel, pixel - width)
+            outline = outline or moving_differs(world, hits, f, c, pixel, pixel - width)
         if y < height - 1:
-            outline = outline or moving_differs(hits, f, c, pixel, pixel + width)
+            outline = outline or moving_differs(world, hits, f, c, pixel, pixel + width)
     behind = wp.vec3(0.0)
     if hit.part < 0 or outline:
         point = still_point(camera, layer, c, pixel, ray)
@@ -227,7 +234,7 @@ def shade_frame(
             one = centre
             if near.part < 0:
                 one = behind
-            elif differs(near, hit):
+            elif differs(near, hit) or near.face != hit.face:
                 one = moving_color(
                     world,
                     still,

@@ -1,7 +1,7 @@
+# type: ignore  (Warp compiles these functions; their types are its, not Python's)
 """Ray tracer: nearest hits and occlusion. Parts are few, so they are tried in turn behind their boxes."""
 
 # float(…) and int(…) declare a variable of a Warp kernel that a loop may change.
-# ruff: noqa: UP018, RUF046, SIM102
 
 from __future__ import annotations
 

@@ -1,3 +1,4 @@
+# type: ignore  (Warp compiles these functions; their types are its, not Python's)
 """Ray tracer: surfaces and light. Lambert and GGX under lamps and a gradient sky, in linear RGB.
 
 GGX with Smith's correlated visibility (Heitz 2014) and Schlick's Fresnel; the sky's mirror image by the polynomial
@@ -6,7 +7,7 @@ against the shadow terminator (Hanika, "Hacking the shadow terminator", 2021).
 """
 
 # float(…) and int(…) declare a variable of a Warp kernel that a loop may change.
-# ruff: noqa: UP018, RUF046, SIM102
+# ruff: noqa: UP018
 
 from __future__ import annotations
 

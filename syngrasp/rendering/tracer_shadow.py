@@ -1,3 +1,4 @@
+# type: ignore  (Warp compiles these functions; their types are its, not Python's)
 """Ray tracer: how much of each lamp a point sees past the moving parts.
 
 Every second pixel of every second row casts one ray to each lamp, by turns at one of nine places of its disc
@@ -6,7 +7,7 @@ pixel's own surface; a pixel whose surface none of the points around it shows ca
 """
 
 # float(…) and int(…) declare a variable of a Warp kernel that a loop may change.
-# ruff: noqa: UP018, RUF046, SIM102
+# ruff: noqa: UP018, SIM102
 
 from __future__ import annotations
 
@@ -143,31 +144,34 @@ def smooth_shares(
     world: wp.array[World],
     width: int,
     height: int,
+    tile_masks: wp.array4d[wp.uint64],
     hits: wp.array3d[Hit],
     shares: wp.array4d[float],
     smoothed: wp.array4d[float],
 ):
     """Evens out the grid's shares of large lamps over the neighbours on the same surface: 3 × 3 points hold each of the
-    nine rays once."""
+    nine rays once. Applied twice, the weights fall off evenly, and no steps of three points remain."""
     f, c, place = wp.tid()
     columns = (width + 1) // 2
     rows = (height + 1) // 2
     x = place % columns
     y = place // columns
-    own = hits[f, c, 2 * y * width + 2 * x]
+    part = hits[f, c, 2 * y * width + 2 * x].part
+    t = hits[f, c, 2 * y * width + 2 * x].t
+    tile = tile_of(2 * x, 2 * y, width)
     for lamp in range(world[0].lights.shape[0]):
         share = shares[f, c, place, lamp]
-        if share >= 0.0 and world[0].lights[lamp].radius > SOFT:
+        shadowed = part >= 0 or tile_masks[f, c, tile, lamp] != wp.uint64(0)
+        if share >= 0.0 and shadowed and world[0].lights[lamp].radius > SOFT:
             total = float(0.0)
             count = float(0.0)
             for j in range(wp.max(y - 1, 0), wp.min(y + 2, rows)):
                 for i in range(wp.max(x - 1, 0), wp.min(x + 2, columns)):
                     other = shares[f, c, j * columns + i, lamp]
-                    if other >= 0.0:
-                        near = hits[f, c, 2 * j * width + 2 * i]
-                        if near.part == own.part and wp.abs(near.t - own.t) < 0.05 * own.t:
-                            total += other
-                            count += 1.0
+                    near = 2 * j * width + 2 * i
+                    if other >= 0.0 and hits[f, c, near].part == part and wp.abs(hits[f, c, near].t - t) < 0.05 * t:
+                        total += other
+                        count += 1.0
             share = total / count
         smoothed[f, c, place, lamp] = share
 

@@ -1,3 +1,4 @@
+# type: ignore  (Warp compiles these functions; their types are its, not Python's)
 """Ray tracer: what stands still. Cameras do not move within an episode, so it is traced once.
 
 `trace_still` renders everything that no frame moves, supersampled, and keeps its light apart: the sky's share and each
@@ -5,7 +6,7 @@ lamp's share per pixel. A frame adds them up, less what the moving parts shadow.
 """
 
 # float(…) and int(…) declare a variable of a Warp kernel that a loop may change.
-# ruff: noqa: UP018, RUF046, SIM102
+# ruff: noqa: UP018, RUF046
 
 from __future__ import annotations
 
@@ -44,6 +45,7 @@ def nearest_still(world: wp.array[World], still: wp.array2d[Instance], origin: w
     best = Hit()
     best.t = FAR
     best.part = NOTHING
+    best.normal = wp.vec3(0.0, 0.0, 1.0)
     inverse = invert(direction)
     room = box_entry(world[0].room_lower, world[0].room_upper, origin, inverse)[1]
     floor = (world[0].room_lower[2] - origin[2]) * inverse[2]
@@ -199,11 +201,11 @@ def trace_still(
         outline = outline or differs(here, hits[c, pixel - width])
     if y < height - 1:
         outline = outline or differs(here, hits[c, pixel + width])
-    # Interleaved: 5 × 5 pixels hold each of the 25 · rays directions once, and are evened out later.
-    stratum = x % 5 + 5 * (y % 5)
+    # Interleaved: 3 × 3 pixels hold each of the 9 · rays directions once, and are evened out later.
+    stratum = x % 3 + 3 * (y % 3)
     if not outline or grid == 1:
         ray = camera_ray(camera, float(x) + 0.5, float(y) + 0.5)
-        add_still(world, still, here, camera.position, ray, stratum, 25, rays, 1.0, c, pixel, layer)
+        add_still(world, still, here, camera.position, ray, stratum, 9, rays, 1.0, c, pixel, layer)
     else:
         count = grid * grid
         for index in range(count):
@@ -267,8 +269,9 @@ def add_still(
 
 @wp.kernel
 def compose_still(world: wp.array[World], width: int, height: int, layer: wp.array[StillLayer]):
-    """Takes away the light that does not arrive, evened out over the neighbours on the same surface: the shares were
-    sampled at random. Lamps too small to cast soft shadows keep theirs."""
+    """Takes away the light that does not arrive, evened out over the neighbours on the same surface: each pixel cast
+    rays in some of the directions only. Weights fall off to nothing at three pixels, so that every direction counts
+    the same. Lamps too small to cast soft shadows keep their shares."""
     c, pixel = wp.tid()
     x = pixel % width
     y = pixel // width
@@ -279,8 +282,9 @@ def compose_still(world: wp.array[World], width: int, height: int, layer: wp.arr
     for j in range(wp.max(y - 2, 0), wp.min(y + 3, height)):
         for i in range(wp.max(x - 2, 0), wp.min(x + 3, width)):
             if alike(layer, c, j * width + i, pixel, normal, t):
-                count += 1.0
-                free += layer[0].open[c, j * width + i]
+                weight = tent(i - x, j - y)
+                count += weight
+                free += weight * layer[0].open[c, j * width + i]
     layer[0].ambient[c, pixel] = layer[0].ambient[c, pixel] * (free / count)
     for lamp in range(world[0].lights.shape[0]):
         seen = layer[0].seen[c, pixel, lamp]
@@ -291,10 +295,16 @@ def compose_still(world: wp.array[World], width: int, height: int, layer: wp.arr
                 for i in range(wp.max(x - 2, 0), wp.min(x + 3, width)):
                     near = j * width + i
                     if alike(layer, c, near, pixel, normal, t) and wp.max(layer[0].light[c, near, lamp]) > 0.0:
-                        lit += 1.0
-                        total += layer[0].seen[c, near, lamp]
+                        weight = tent(i - x, j - y)
+                        lit += weight
+                        total += weight * layer[0].seen[c, near, lamp]
             seen = total / lit
         layer[0].light[c, pixel, lamp] = layer[0].light[c, pixel, lamp] * seen
+
+
+@wp.func
+def tent(dx: int, dy: int) -> float:
+    return float((3 - wp.abs(dx)) * (3 - wp.abs(dy)))
 
 
 @wp.func

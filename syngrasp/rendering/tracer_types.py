@@ -1,3 +1,4 @@
+# type: ignore  (Warp compiles these functions; their types are its, not Python's)
 """Data that the ray tracer's kernels read. Positions in base [m]; colours linear RGB."""
 
 from __future__ import annotations

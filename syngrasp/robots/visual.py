@@ -11,7 +11,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -108,7 +108,7 @@ def _read_collada(path: Path, reduce: float | None = None) -> list[VisualPart]:
         by_color.setdefault((r, g, b), []).append(plain if reduce is None else decimate(plain, reduce))
     out = []
     for color, meshes in sorted(by_color.items()):
-        mesh = trimesh.util.concatenate(meshes)
+        mesh: Any = trimesh.util.concatenate(meshes)
         out.append(VisualPart(mesh.vertices.astype(np.float32), mesh.faces.astype(np.int32), color))
     return out
 
@@ -123,10 +123,10 @@ def decimate(mesh: trimesh.Trimesh, share: float) -> trimesh.Trimesh:
 
     target = round(share * len(mesh.faces))
     while len(mesh.faces) > SMALLEST and target < 0.8 * len(mesh.faces):
-        vertices, faces = fast_simplification.simplify(
-            mesh.vertices.astype(np.float32), mesh.faces.astype(np.int32), target_count=target, agg=4
+        simplified = fast_simplification.simplify(
+            mesh.vertices.astype(np.float64), mesh.faces.astype(np.int32), target_count=target, agg=4
         )
-        smaller = trimesh.Trimesh(vertices, faces, process=False)
+        smaller = trimesh.Trimesh(simplified[0], simplified[1], process=False)
         if _distance(mesh, smaller) < TOLERANCE and _distance(smaller, mesh) < TOLERANCE:
             return smaller
         target = round(1.6 * target)
@@ -136,12 +136,12 @@ def decimate(mesh: trimesh.Trimesh, share: float) -> trimesh.Trimesh:
 def _distance(a: trimesh.Trimesh, b: trimesh.Trimesh) -> float:
     """How far all but 2 in 1000 of a's surface lies from b's [m], less the spacing of the samples on b."""
     import trimesh
-    from scipy.spatial import cKDTree
+    from scipy.spatial import KDTree
 
     count = 30_000
-    on_a, _ = trimesh.sample.sample_surface(a, 5000, seed=1)
-    on_b, _ = trimesh.sample.sample_surface(b, count, seed=0)
-    distance, _ = cKDTree(np.concatenate([on_b, b.vertices])).query(on_a)
+    on_a = trimesh.sample.sample_surface(a, 5000, seed=1)[0]
+    on_b = trimesh.sample.sample_surface(b, count, seed=0)[0]
+    distance, _ = KDTree(np.concatenate([on_b, b.vertices])).query(on_a)
     return float(np.quantile(distance, 0.998) - 1.5 * np.sqrt(b.area / count))
 
 

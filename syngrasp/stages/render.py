@@ -38,10 +38,10 @@ class RenderConfig(BaseModel):
     )
     smooth: bool = Field(True, description="anti-aliased outlines of what moves")
     still_grid: int = Field(2, ge=1, le=8, description="samples per pixel and axis on outlines of what stands still")
-    still_rays: int = Field(1, ge=1, le=256, description="rays per still pixel to the sky and to each lamp")
+    still_rays: int = Field(2, ge=1, le=256, description="rays per still pixel to the sky and to each lamp")
     batch: int = Field(8, ge=1, le=4096, description="frames at a time; changes memory, never pixels")
     device: Literal["cpu", "cuda"] = Field("cpu", description="where to trace rays")
-    randomize: RandomizeConfig = Field(RandomizeConfig(), description="what varies")
+    randomize: RandomizeConfig = RandomizeConfig()
 
 
 class RenderStage:

@@ -105,7 +105,7 @@ def test_an_interrupted_build_keeps_what_was_made(tmp_path: Path) -> None:
 def test_wrong_arguments_are_answered_with_the_valid_ones(folder: Path, tmp_path: Path) -> None:
     with pytest.raises(UnknownName, match="builtin, folder, objaverse"):
         build_catalog("thingi10k", tmp_path)
-    with pytest.raises(UnknownName, match="unknown category 'mugg'.*did you mean 'mug'"):
+    with pytest.raises(UnknownName, match=r"unknown category 'mugg'.*did you mean 'mug'"):
         build_catalog("builtin", tmp_path, categories=["mugg"])
     with pytest.raises(UnknownName, match=r"unknown licence 'gpl'.*valid: Apache-2\.0"):
         build_catalog("builtin", tmp_path, licenses=["gpl"])

@@ -114,14 +114,14 @@ def test_a_turned_mesh_is_turned_back() -> None:
 
 
 def test_millions_of_faces_are_decimated() -> None:
-    # A height field of a million faces over a box: slivers and fans where quadric decimation alone gets stuck.
+    # At its poles this sphere has fans of slivers, on which quadric decimation alone gets stuck.
     sphere = trimesh.creation.uv_sphere(radius=1.0, count=[500, 1000])
     vertices, faces = weld_positions(np.asarray(sphere.vertices), np.asarray(sphere.faces))
     assert len(faces) > 900_000
     points, triangles = simplify(vertices, faces, 8192)
     assert 4000 < len(triangles) <= 1.5 * 8192
-    assert np.isclose(signed_volume(points, triangles), 4.0 / 3.0 * np.pi, rtol=0.01)
-    assert np.allclose(np.linalg.norm(points, axis=1), 1.0, atol=0.02)
+    assert np.isclose(signed_volume(points, triangles), 4.0 / 3.0 * np.pi, rtol=0.005)
+    assert np.allclose(np.linalg.norm(points, axis=1), 1.0, atol=0.01)
 
 
 def test_a_convex_mesh_becomes_one_hull_and_a_bowl_keeps_its_cavity(tmp_path: Path) -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 import numpy as np
 from PIL import Image, ImageDraw
 
@@ -11,7 +13,7 @@ from syngrasp.objects.lofts import block, plate, revolve, rounded_rectangle
 from syngrasp.objects.part import Part, cut, join
 
 
-def faced(part: Part, size: np.ndarray, images: dict[str, int], flat: float = 0.9) -> Part:
+def faced(part: Part, size: np.ndarray, images: Mapping[str, int], flat: float = 0.9) -> Part:
     """Prints pictures on the faces of a box about the origin: keys +x −x +y −y +z −z, each upright from outside."""
     x, y, z = np.asarray(size, dtype=np.float64)
     frames = {
