@@ -6,9 +6,9 @@ import hashlib
 import json
 import os
 import shutil
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from functools import lru_cache
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -24,6 +24,7 @@ from syngrasp.objects.catalog import (
     write_object,
 )
 from syngrasp.objects.pool import Outcome, run_jobs
+from syngrasp.objects.raw import Description
 from syngrasp.objects.sources import Job, list_jobs
 
 STORAGE = "storage"  # a child's word for a full or forbidden disk
@@ -58,6 +59,7 @@ class _Task:
     content_hash: str
     out: str
     seed: int
+    quick: bool = False  # without the slow and fragile ways, after they failed
 
 
 def build_catalog(
@@ -91,9 +93,9 @@ def build_catalog(
             {"event": "assets_done", accepted, rejected, reused, unchanged, hash}.
 
     Each object is made in a child process with bounds on time and memory; one that fails is listed in rejected.json
-    with its reason. Objects are known again by the hash of their raw bytes, the options and this code, so a second
-    call does nothing, and a call that was interrupted goes on where it was. Raises UnknownName, SyngraspError for
-    wrong arguments, StorageError where `out` cannot be written.
+    with its reason, after a second try without CoACD if it hung or crashed. Objects are known again by the hash of
+    their raw bytes, the options and this code, so a second call does nothing, and a call that was interrupted goes on
+    where it was. Raises UnknownName, SyngraspError for wrong arguments, StorageError where `out` cannot be written.
     """
     tell = on_event or (lambda event: None)
     jobs = list_jobs(source, _path(input), _path(cache), categories, licenses, count, seed)
@@ -106,16 +108,14 @@ def build_catalog(
     todo = [task for uid, task in tasks.items() if uid not in stored and uid not in refused]
     before = listed_hash(folder)
     try:
-        with closing(run_jobs(make, todo, _workers(workers, len(todo)), time_limit, MEMORY)) as outcomes:
-            for outcome in outcomes:
-                uid, name = outcome.job.job.about.uid, outcome.job.job.about.name
-                answer = _answer(outcome)
-                if isinstance(answer, StoredObject):
-                    stored[uid] = answer
-                    tell(_asset_event(uid, name, "accepted", "", "", len(stored) + len(refused), len(tasks)))
-                else:
-                    refused[uid] = RejectedObject(uid, name, *answer)
-                    tell(_asset_event(uid, name, "rejected", *answer, len(stored) + len(refused), len(tasks)))
+        for about, answer in _answers(todo, workers, time_limit):
+            if isinstance(answer, StoredObject):
+                stored[about.uid] = answer
+                told = ("accepted", "", "")
+            else:
+                refused[about.uid] = RejectedObject(about.uid, about.name, *answer)
+                told = ("rejected", *answer)
+            tell(_asset_event(about, *told, len(stored) + len(refused), len(tasks)))
     finally:
         if todo:
             _write_rejected(folder, refused, tasks, time_limit)
@@ -134,12 +134,29 @@ def build_catalog(
     return BuildSummary(len(stored), rejected, reused, digest, str(folder))
 
 
+def _answers(
+    tasks: Sequence[_Task], workers: int | None, time_limit: float
+) -> Iterator[tuple[Description, StoredObject | tuple[str, str]]]:
+    """What became of each task, as it comes. A mesh that hangs or crashes its process gets a second, quick try."""
+    again: list[_Task] = []
+    for quick in (False, True):
+        todo = again if quick else tasks
+        with closing(run_jobs(make, todo, _workers(workers, len(todo)), time_limit, MEMORY)) as outcomes:
+            for outcome in outcomes:
+                task: _Task = outcome.job
+                if outcome.failure in ("time_out", "crashed") and task.job.path and not quick:
+                    again.append(replace(task, quick=True))
+                else:
+                    yield task.job.about, _answer(outcome)
+
+
 def make(task: _Task) -> StoredObject | tuple[str, str]:
     """Makes and writes one object, in a child process; (reason, detail) where the mesh is at fault."""
     from syngrasp.objects.prepare import PrepareOptions, prepare
 
     try:
-        model = prepare(task.job.load(), task.job.about, task.content_hash, PrepareOptions(seed=task.seed))
+        options = PrepareOptions(seed=task.seed, quick=task.quick)
+        model = prepare(task.job.load(), task.job.about, task.content_hash, options)
         return write_object(task.out, model)
     except MeshError as error:
         return error.reason, str(error).removeprefix(f"{error.reason}: ").removeprefix(error.reason)
@@ -169,11 +186,11 @@ def _answer(outcome: Outcome) -> StoredObject | tuple[str, str]:
     return outcome.value
 
 
-def _asset_event(uid: str, name: str, status: str, reason: str, detail: str, done: int, total: int) -> Event:
+def _asset_event(about: Description, status: str, reason: str, detail: str, done: int, total: int) -> Event:
     return {
         "event": "asset",
-        "uid": uid,
-        "name": name,
+        "uid": about.uid,
+        "name": about.name,
         "status": status,
         "reason": reason,
         "detail": detail,

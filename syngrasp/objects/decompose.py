@@ -9,13 +9,14 @@ from numpy.typing import NDArray
 
 from syngrasp.errors import MeshError
 from syngrasp.objects.convex import ROUND_HULL_VERTICES, thin
+from syngrasp.objects.simplify import first_hits, simplify, weld_positions
 from syngrasp.records import F64, I32, VisualMesh
 
 ONE_HULL = 0.95  # volume over hull volume above which a single hull stands for the mesh
-HUG, HUG_SHARE = 0.015, 0.97  # an open mesh with this share of its area this near (of its size) to its hull is convex
+HUG, HUG_SHARE = 0.015, 0.97  # an open mesh is convex if this share of what is seen of it is this near to its hull
 MAX_HULLS = 16
 COACD = {
-    "threshold": 0.06,
+    "threshold": 0.08,
     "max_convex_hull": MAX_HULLS,
     "mcts_iterations": 40,
     "mcts_nodes": 10,
@@ -27,44 +28,42 @@ COACD = {
     "seed": 0,
 }
 VHACD = {"maxConvexHulls": MAX_HULLS, "resolution": 100_000, "maxNumVerticesPerCH": 48, "maxRecursionDepth": 8}
-FACES = 2500  # the parts are found on a mesh of at most this many faces
+FACES = 4000  # the parts are found on a mesh of at most this many faces
 
 
-def decompose(mesh: VisualMesh, watertight: bool) -> tuple[F64, ...]:
-    """Convex parts, vertices (Hᵢ, 3) each, of a visual mesh in its own lengths."""
-    from syngrasp.objects.simplify import simplify, weld_positions
-
+def decompose(mesh: VisualMesh, watertight: bool, quick: bool = False) -> tuple[F64, ...]:
+    """Convex parts, vertices (Hᵢ, 3) each, of a visual mesh in its own lengths; `quick` leaves CoACD out."""
     vertices, faces = weld_positions(mesh.vertices.astype(np.float64), mesh.faces)
     hull_volume = _hull_volume(vertices)
     solid = watertight and abs(_volume(vertices, faces)) > ONE_HULL * hull_volume
-    if solid or (not watertight and _hugs_hull(vertices, faces)):
+    if solid or (not watertight and hull_share(vertices, faces) > HUG_SHARE):
         return (thin(vertices, ROUND_HULL_VERTICES),)
     vertices, faces = simplify(vertices, faces, FACES)
     middle, size = vertices.mean(axis=0), float(np.ptp(vertices, axis=0).max())
     unit = (vertices - middle) / size
-    for method in (_coacd, _vhacd):
+    for method in (_vhacd,) if quick else (_coacd, _vhacd):
         parts = [thin(part) for part in method(unit, faces) if len(part) >= 4 and _hull_volume(part) > 1e-9]
         if parts and _covers(parts, unit):
             return tuple(part * size + middle for part in parts)
     raise MeshError("no_decomposition", "neither CoACD nor V-HACD found convex parts that cover it")
 
 
-def _hugs_hull(vertices: F64, faces: NDArray[np.integer]) -> bool:
-    """Whether nearly all of a surface lies on its convex hull: a convex body, open or not."""
+def hull_share(vertices: F64, faces: NDArray[np.integer]) -> float:
+    """Share of what is seen of a surface from outside that lies on its convex hull, within HUG of its size."""
     from scipy.spatial import ConvexHull, QhullError
 
     try:
         planes = ConvexHull(vertices).equations
     except (QhullError, ValueError):
-        return False
-    triangles = vertices[faces]
-    area = np.linalg.norm(np.cross(triangles[:, 1] - triangles[:, 0], triangles[:, 2] - triangles[:, 0]), axis=1)
-    centers = triangles.mean(axis=1)
+        return 0.0
+    hit, _ = first_hits(vertices, faces)
+    seen, count = np.unique(hit, return_counts=True)
+    centers = vertices[faces[seen]].mean(axis=1)
     depth = np.empty(len(centers))
     for block in np.array_split(np.arange(len(centers)), 1 + len(centers) * len(planes) // 20_000_000):
         depth[block] = -(centers[block] @ planes[:, :3].T + planes[:, 3]).max(axis=1)
     near = depth < HUG * float(np.ptp(vertices, axis=0).max())
-    return float(area[near].sum()) > HUG_SHARE * float(area.sum())
+    return float(count[near].sum() / max(count.sum(), 1))
 
 
 def union_of(hulls: Sequence[F64]) -> tuple[F64, I32]:

@@ -30,6 +30,7 @@ class PrepareOptions:
     sdf_resolution: int = 48
     grasps: int = 512
     seed: int = 0
+    quick: bool = False  # convex parts by V-HACD alone
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -43,7 +44,7 @@ class MassProperties:
 
 def prepare(raw: RawObject, about: Description, content_hash: str, options: PrepareOptions) -> ObjectModel:
     """The catalog's object. MeshError where the shape has no volume, no resting pose or no grasp."""
-    hulls = raw.hulls or decompose(raw.visual, raw.watertight)
+    hulls = raw.hulls or decompose(raw.visual, raw.watertight, options.quick)
     mass = mass_properties(hulls)
     upright = raw.visual.vertices.astype(np.float64)
     if not raw.upright:

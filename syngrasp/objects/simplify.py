@@ -88,35 +88,44 @@ def is_watertight(faces: NDArray[np.integer]) -> bool:
     return bool(np.all(np.diff(ordered) > 0) and np.array_equal(ordered, np.sort(back)))
 
 
-def inward_faces(vertices: F64, faces: NDArray[np.integer], rays: int = 48) -> NDArray[np.bool_]:
+def inward_faces(vertices: F64, faces: NDArray[np.integer]) -> NDArray[np.bool_]:
     """Faces (T,) of the connected pieces that show mostly their backs to an onlooker outside.
 
-    `rays`² parallel rays from each of 26 directions; each piece is turned by the majority of the rays that hit it
-    first. A piece that no ray reaches stays as it is.
+    Each piece is turned by the majority of the rays of `first_hits` that reach it; one that none reaches stays.
     """
-    import trimesh
     from scipy import sparse
     from scipy.sparse.csgraph import connected_components
-    from trimesh.ray.ray_pyembree import RayMeshIntersector
 
     count = len(vertices)
     links = sparse.coo_matrix(
         (np.ones(2 * len(faces), dtype=bool), (faces[:, [0, 1]].ravel(), faces[:, [1, 2]].ravel())), (count, count)
     )
     piece = connected_components(links, directed=False)[1][faces[:, 0]]
+    hit, direction = first_hits(vertices, faces)
+    votes = np.zeros(piece.max() + 1)
+    normals = face_normals(vertices[faces[hit]])
+    np.add.at(votes, piece[hit], -np.sign(np.einsum("ri,ri->r", normals, direction)))
+    return votes[piece] < 0.0
+
+
+def first_hits(vertices: F64, faces: NDArray[np.integer], rays: int = 48) -> tuple[NDArray[np.int64], F64]:
+    """What is seen from outside: the faces (R,) that parallel rays from 26 directions hit first, `rays`² from each,
+    and the rays' directions (R, 3)."""
+    import trimesh
+    from trimesh.ray.ray_pyembree import RayMeshIntersector
+
     caster = RayMeshIntersector(trimesh.Trimesh(vertices, faces, process=False))
     low, high = vertices.min(axis=0), vertices.max(axis=0)
     middle, radius = (low + high) / 2.0, float(np.linalg.norm(high - low)) / 2.0
-    normals = face_normals(vertices[faces])
     grid = (np.arange(rays) + 0.5) / rays * 2.0 - 1.0
     u, v = (g.reshape(-1, 1) for g in np.meshgrid(grid, grid))
-    votes = np.zeros(piece.max() + 1)
+    hits, directions = [], []
     for direction in np.array([[x, y, z] for x in (-1, 0, 1) for y in (-1, 0, 1) for z in (-1, 0, 1) if x or y or z]):
         d = direction / np.linalg.norm(direction)
         side = np.cross(d, [0.36, 0.48, 0.8])
         side /= np.linalg.norm(side)
         origins = middle - 2.0 * radius * d + radius * (u * side + v * np.cross(d, side))
         hit = caster.intersects_first(origins, np.broadcast_to(d, origins.shape))
-        hit = hit[hit >= 0]
-        np.add.at(votes, piece[hit], -np.sign(normals[hit] @ d))
-    return votes[piece] < 0.0
+        hits.append(hit[hit >= 0])
+        directions.append(np.broadcast_to(d, (len(hits[-1]), 3)))
+    return np.concatenate(hits), np.concatenate(directions)

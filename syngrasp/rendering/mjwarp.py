@@ -13,7 +13,15 @@ from numpy.typing import NDArray
 
 from syngrasp import se3
 from syngrasp.records import ObjectModel, Rollout
-from syngrasp.rendering import packing, tracer_cull, tracer_frame, tracer_shadow, tracer_still, tracer_types
+from syngrasp.rendering import (
+    packing,
+    tracer_compose,
+    tracer_cull,
+    tracer_frame,
+    tracer_shadow,
+    tracer_still,
+    tracer_types,
+)
 from syngrasp.rendering.annotate import FIRST_OBJECT, MAX_OBJECTS, ROBOT
 from syngrasp.rendering.furniture import floor_height, furniture
 from syngrasp.rendering.look import Look, MaterialLook
@@ -70,7 +78,7 @@ class MjWarpRenderer:
         self, robot: Robot, width: int, height: int, options: TraceOptions | None = None, device: str = "cpu"
     ) -> None:
         start_warp(device)
-        for module in (tracer_still, tracer_cull, tracer_shadow, tracer_frame):
+        for module in (tracer_still, tracer_compose, tracer_cull, tracer_shadow, tracer_frame):
             wp.load_module(module, device=device)
         self.device = device
         self.width, self.height, self.options = width, height, options or TraceOptions()
@@ -108,7 +116,7 @@ class MjWarpRenderer:
         self._launch(tracer_still.find_still, dim, *common, stage.layer, hits)
         quality = (options.still_grid, options.still_rays)
         self._launch(tracer_still.trace_still, dim, *common, self.height, *quality, hits, stage.layer)
-        self._launch(tracer_still.compose_still, dim, stage.world, self.width, self.height, stage.layer)
+        self._launch(tracer_compose.compose_still, dim, stage.world, self.width, self.height, stage.layer)
         light, ambient = layer.light.numpy(), layer.ambient.numpy()
         rows["gain"] = packing.exposure_gain(ambient, light, look)
         stage = replace(stage, cameras=self._array(rows, tracer_types.Camera))

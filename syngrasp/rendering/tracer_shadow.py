@@ -16,7 +16,7 @@ import warp as wp
 from syngrasp.rendering.tracer_cull import STILL_BIT, tile_of
 from syngrasp.rendering.tracer_rays import invert, part_blocks
 from syngrasp.rendering.tracer_shading import LIFT, part_surface, sample_light
-from syngrasp.rendering.tracer_still import SOFT, camera_ray, still_blocks
+from syngrasp.rendering.tracer_still import SOFT, camera_ray, disc_place, phase_of, still_blocks
 from syngrasp.rendering.tracer_types import Camera, Hit, Instance, Light, StillLayer, Surface, World
 
 wp.set_module_options({"enable_backward": False})
@@ -75,15 +75,15 @@ def stratum_ray(
     mask: wp.uint64,
     light: Light,
     point: wp.vec3,
-    stratum: int,
+    place: wp.vec2,
 ) -> float:
-    """One of nine rays that share a lamp's disc evenly (Vogel's spiral); small lamps are points."""
+    """A ray to a place (radius, angle) of a lamp's disc; small lamps are points."""
     if mask == wp.uint64(0):
         return 1.0
-    radius = float(0.0)
-    if light.radius > SOFT:
-        radius = wp.sqrt((float(stratum) + 0.5) / 9.0)
-    return shadow_ray(world, still, moving, row, mask, light, point, radius, 2.39996323 * float(stratum))
+    radius = place[0]
+    if light.radius < SOFT:
+        radius = 0.0
+    return shadow_ray(world, still, moving, row, mask, light, point, radius, place[1])
 
 
 @wp.func
@@ -118,7 +118,7 @@ def shadow_grid(
     pixel = y * width + x
     ray = camera_ray(camera, float(x) + 0.5, float(y) + 0.5)
     hit = hits[f, c, pixel]
-    stratum = (x // 2) % 3 + 3 * ((y // 2) % 3)
+    spot = disc_place((x // 2) % 3 + 3 * ((y // 2) % 3), 9, phase_of(pixel, 17 + c))
     if hit.part >= 0:
         s = part_surface(world, world[0].moving[hit.part], moving[f, hit.part], hit, camera.position, ray)
         for lamp in range(world[0].lights.shape[0]):
@@ -126,7 +126,7 @@ def shadow_grid(
             share = float(UNLIT)
             if faces(s, light.direction):
                 mask = part_masks[f, hit.part, lamp]
-                share = stratum_ray(world, still, moving, f, mask, world[0].lights[lamp], s.point, stratum)
+                share = stratum_ray(world, still, moving, f, mask, world[0].lights[lamp], s.point, spot)
             shares[f, c, place, lamp] = share
     else:
         tile = tile_of(x, y, width)
@@ -135,7 +135,7 @@ def shadow_grid(
             share = float(UNLIT)
             if wp.max(layer[0].light[c, pixel, lamp]) > DIM:
                 mask = tile_masks[f, c, tile, lamp]
-                share = stratum_ray(world, still, moving, f, mask, world[0].lights[lamp], point, stratum)
+                share = stratum_ray(world, still, moving, f, mask, world[0].lights[lamp], point, spot)
             shares[f, c, place, lamp] = share
 
 

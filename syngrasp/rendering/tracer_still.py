@@ -127,10 +127,21 @@ def still_blocks(
 
 
 @wp.func
-def hemisphere(normal: wp.vec3, index: int, count: int) -> wp.vec3:
-    """Cosine-weighted direction number `index` of `count` (Vogel's spiral)."""
-    r = wp.sqrt((float(index) + 0.5) / float(count))
-    angle = 2.39996323 * float(index)
+def disc_place(index: int, count: int, phase: float) -> wp.vec2:
+    """Radius and angle of a place on the unit disc, drawn by `phase` around number `index` of `count` places that
+    share the disc evenly (Vogel's spiral)."""
+    part = phase * 0.15915494
+    swing = part * 97.0 - wp.floor(part * 97.0) - 0.5
+    radius = wp.sqrt((float(index) + part) / float(count))
+    return wp.vec2(radius, 2.39996323 * float(index) + 4.0 * swing / wp.sqrt(float(count)))
+
+
+@wp.func
+def hemisphere(normal: wp.vec3, index: int, count: int, phase: float) -> wp.vec3:
+    """Cosine-weighted direction over a place of the disc."""
+    spot = disc_place(index, count, phase)
+    r = spot[0]
+    angle = spot[1]
     side = wp.vec3(1.0, 0.0, 0.0)
     if wp.abs(normal[0]) > 0.7:
         side = wp.vec3(0.0, 1.0, 0.0)
@@ -238,6 +249,7 @@ def add_still(
     """Adds a sample of a pixel; of `strata` · `rays` directions, rays go in every `strata`-th from `stratum` on."""
     unit = wp.normalize(ray)
     total = strata * rays
+    phase = phase_of(pixel, 17 + c)
     if hit.part == NOTHING:
         layer[0].ambient[c, pixel] += sky(world, unit) * weight
         layer[0].open[c, pixel] += weight
@@ -246,7 +258,7 @@ def add_still(
         blocked = float(0.0)
         if hit.part >= 0 or hit.part <= FIRST_BOX:
             for k in range(rays):
-                up = hemisphere(s.face_normal, stratum + k * strata, total)
+                up = hemisphere(s.face_normal, stratum + k * strata, total, phase)
                 if still_blocks(world, still, s.point, up, OCCLUSION_REACH):
                     blocked += 1.0 / float(rays)
         layer[0].open[c, pixel] += (1.0 - 0.85 * blocked) * weight
@@ -257,59 +269,11 @@ def add_still(
             if wp.dot(s.face_normal, central.direction) > 0.0 and wp.max(share) > 0.0:
                 layer[0].light[c, pixel, lamp] += share
                 for k in range(rays):
-                    place = float(stratum + k * strata)
-                    r = wp.sqrt((place + 0.5) / float(total))
+                    spot = disc_place(stratum + k * strata, total, phase)
                     if world[0].lights[lamp].radius < SOFT:
-                        r *= 0.5
-                    angle = 2.39996323 * place
-                    light = sample_light(world[0].lights[lamp], s.point, r * wp.cos(angle), r * wp.sin(angle))
+                        spot = wp.vec2(0.5 * spot[0], spot[1])
+                    a = spot[0] * wp.cos(spot[1])
+                    b = spot[0] * wp.sin(spot[1])
+                    light = sample_light(world[0].lights[lamp], s.point, a, b)
                     if not still_blocks(world, still, s.point, light.direction, light.distance):
                         layer[0].seen[c, pixel, lamp] += wp.max(share) / float(rays)
-
-
-@wp.kernel
-def compose_still(world: wp.array[World], width: int, height: int, layer: wp.array[StillLayer]):
-    """Takes away the light that does not arrive, evened out over the neighbours on the same surface: each pixel cast
-    rays in some of the directions only. Weights fall off to nothing at three pixels, so that every direction counts
-    the same. Lamps too small to cast soft shadows keep their shares."""
-    c, pixel = wp.tid()
-    x = pixel % width
-    y = pixel // width
-    normal = layer[0].normal[c, pixel]
-    t = layer[0].t[c, pixel]
-    count = float(0.0)
-    free = float(0.0)
-    for j in range(wp.max(y - 2, 0), wp.min(y + 3, height)):
-        for i in range(wp.max(x - 2, 0), wp.min(x + 3, width)):
-            if alike(layer, c, j * width + i, pixel, normal, t):
-                weight = tent(i - x, j - y)
-                count += weight
-                free += weight * layer[0].open[c, j * width + i]
-    layer[0].ambient[c, pixel] = layer[0].ambient[c, pixel] * (free / count)
-    for lamp in range(world[0].lights.shape[0]):
-        seen = layer[0].seen[c, pixel, lamp]
-        if world[0].lights[lamp].radius > SOFT and wp.max(layer[0].light[c, pixel, lamp]) > 0.0:
-            total = float(0.0)
-            lit = float(0.0)
-            for j in range(wp.max(y - 2, 0), wp.min(y + 3, height)):
-                for i in range(wp.max(x - 2, 0), wp.min(x + 3, width)):
-                    near = j * width + i
-                    if alike(layer, c, near, pixel, normal, t) and wp.max(layer[0].light[c, near, lamp]) > 0.0:
-                        weight = tent(i - x, j - y)
-                        lit += weight
-                        total += weight * layer[0].seen[c, near, lamp]
-            seen = total / lit
-        layer[0].light[c, pixel, lamp] = layer[0].light[c, pixel, lamp] * seen
-
-
-@wp.func
-def tent(dx: int, dy: int) -> float:
-    return float((3 - wp.abs(dx)) * (3 - wp.abs(dy)))
-
-
-@wp.func
-def alike(layer: wp.array[StillLayer], c: int, a: int, b: int, normal: wp.vec3, t: float) -> bool:
-    """Whether two pixels of the still layer show the same smooth surface."""
-    if layer[0].label[c, a] != layer[0].label[c, b] or wp.abs(layer[0].t[c, a] - t) > 0.05 * t:
-        return False
-    return wp.dot(layer[0].normal[c, a], normal) > 0.9

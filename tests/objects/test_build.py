@@ -76,6 +76,14 @@ def test_a_changed_file_and_a_lost_object_are_made_again(built, folder: Path, tm
     assert again.hash != summary.hash
 
 
+def test_a_mesh_that_takes_too_long_is_listed(folder: Path, tmp_path: Path) -> None:
+    options = {"input": folder, "categories": ["coffee mugs"], "workers": 1}
+    summary = build_catalog("folder", tmp_path, time_limit=0.001, **options)
+    assert [item.reason for item in summary.rejected] == ["time_out"]
+    assert build_catalog("folder", tmp_path, time_limit=0.001, **options).reused == 1
+    assert build_catalog("folder", tmp_path, **options).accepted == 1
+
+
 def test_the_catalog_does_not_depend_on_the_number_of_workers(tmp_path: Path) -> None:
     options = {"categories": ["mug", "die", "apple"], "count": 4, "seed": 5}
     one = build_catalog("builtin", tmp_path / "one", workers=1, **options)
