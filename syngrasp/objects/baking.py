@@ -1,13 +1,14 @@
 """Looks carried from one surface to another: colours of the old surface, sampled, baked into a texture of the new.
 
-Decimation breaks picture charts apart, so the new mesh gets charts of its own: each face a right triangle in a grid.
+Decimation breaks picture charts apart, so the new mesh gets charts of its own: each face a right triangle.
 """
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
+from numpy.typing import NDArray
 
 from syngrasp.objects.labels import linear_of, srgb_of
 from syngrasp.objects.part import face_normals
@@ -19,6 +20,8 @@ if TYPE_CHECKING:
 SAMPLES = 600_000  # of the old surface
 NORMAL_WEIGHT = 0.02  # of a turned normal as a distance, in the object's size: keeps inside and outside apart
 ATLAS = 1024  # edge of the baked texture [px]
+MARGIN = 1.0  # between a chart and the edges of its half of a cell [px]
+CELLS = np.array([6, 8, 10, 12, 16, 20, 24, 32, 40, 48, 64, 80, 96, 128, 160, 192, 256, 384, 512], dtype=np.int32)
 
 
 def bake(soup: Soup, vertices: F64, faces: I32) -> Soup:
@@ -78,42 +81,91 @@ class _Looks:
         return self._colors[self._tree.query(np.concatenate([points, self._weight * normals], axis=1))[1]]
 
 
+class _Charts(NamedTuple):
+    """Where each face lies in the texture: half of a cell, a right triangle whose legs are its shorter edges."""
+
+    order: I32  # (T, 3) corners: at the right angle, along the cell's width, along its height
+    size: I32  # (T, 2) width and height of its cell [px]
+    corner: I32  # (T, 2) upper left of its cell [px]
+    second: NDArray[np.bool_]  # (T,) the lower right half, turned by half a turn
+    height: int  # of the texture [px]
+
+
 def _bake_texture(looks: _Looks, vertices: F64, faces: I32) -> tuple[U8, F64]:
-    """A picture with two faces per cell, the second turned by half a turn, one pixel between them and around."""
-    cells = -(-len(faces) // 2)
-    per_row = int(np.ceil(np.sqrt(cells)))
-    cell = max(6, ATLAS // per_row)
-    edge = cell * per_row
-    number = np.arange(len(faces))
-    corner = np.stack([(number // 2) % per_row, (number // 2) // per_row], -1) * cell
-    upper = (number % 2).astype(bool)
-    side = cell - 4.0
-    local = np.array([[1.0, 1.0], [1.0 + side, 1.0], [1.0, 1.0 + side]])
-    px = np.where(upper[:, None, None], corner[:, None] + cell - local, corner[:, None] + local)
-    uv = np.stack([(px[..., 0]) / edge, 1.0 - px[..., 1] / edge], -1)
-    texture = np.empty((edge, edge, 3), dtype=np.uint8)
+    """A texture for a mesh, about equally fine all over it, and its coordinates (T, 3, 2)."""
+    charts = _lay_out(vertices[faces])
+    texture = np.zeros((charts.height, ATLAS, 3), dtype=np.uint8)
+    uv = np.empty((len(faces), 3, 2))
     triangles, facing = vertices[faces], face_normals(vertices[faces])
-    y, x = np.mgrid[0:cell, 0:cell].reshape(2, -1)
-    for flipped in (False, True):
-        mine = np.flatnonzero(upper == flipped)
-        if not len(mine):
-            continue
-        inside = (x + y < cell - 1) if not flipped else (x + y >= cell - 1)
-        at = np.stack([x[inside], y[inside]], -1) + 0.5
-        weights = _cell_weights(at, cell, side, flipped)
-        for block in np.array_split(mine, max(1, len(mine) * len(at) // 400_000)):
-            where = np.einsum("pk,tkd->tpd", weights, triangles[block]).reshape(-1, 3)
-            turned = np.repeat(facing[block], len(at), axis=0)
-            values = looks(where, turned)
-            rows = (corner[block, 1][:, None] + y[inside]).ravel()
-            columns = (corner[block, 0][:, None] + x[inside]).ravel()
-            texture[rows, columns] = np.round(srgb_of(values) * 255.0).astype(np.uint8)
+    kinds = np.column_stack([charts.size, charts.second])
+    for width, height, second in np.unique(kinds, axis=0):
+        mine = np.flatnonzero((kinds == (width, height, second)).all(axis=1))
+        inradius = width * height / (width + height + np.hypot(width, height))
+        legs = (1.0 - MARGIN / inradius) * np.array([width, height])
+        local = MARGIN + np.array([[0.0, 0.0], [legs[0], 0.0], [0.0, legs[1]]])
+        placed = charts.corner[mine][:, None] + ([width, height] - local if second else local)
+        uv[mine[:, None], charts.order[mine]] = placed / [ATLAS, charts.height]
+        y, x = np.mgrid[0:height, 0:width].reshape(2, -1)
+        upper = (x + 0.5) / width + (y + 0.5) / height < 1.0
+        x, y = x[upper != bool(second)], y[upper != bool(second)]
+        at = np.column_stack([x, y]) + 0.5
+        weights = _weights(([width, height] - at if second else at) - MARGIN, legs)
+        for block in np.array_split(mine, 1 + len(mine) * len(at) // 400_000):
+            corners = triangles[block[:, None], charts.order[block]]
+            where = np.einsum("pk,tkd->tpd", weights, corners).reshape(-1, 3)
+            values = looks(where, np.repeat(facing[block], len(at), axis=0))
+            rows, columns = charts.corner[block, 1][:, None] + y, charts.corner[block, 0][:, None] + x
+            texture[rows.ravel(), columns.ravel()] = np.round(srgb_of(values) * 255.0).astype(np.uint8)
+    uv[..., 1] = 1.0 - uv[..., 1]
     return texture, uv
 
 
-def _cell_weights(at: F64, cell: int, side: float, flipped: bool) -> F64:
-    """Weights (P, 3) of a face's corners at pixel centres of its cell; beyond the face they are clipped to it."""
-    local = (cell - at if flipped else at) - 1.0
-    v, w = np.clip(local[:, 0] / side, 0.0, 1.0), np.clip(local[:, 1] / side, 0.0, 1.0)
+def _lay_out(triangles: F64) -> _Charts:
+    """Charts at the finest resolution whose texture is no higher than wide."""
+    length = np.linalg.norm(np.roll(triangles, -2, axis=1) - np.roll(triangles, -1, axis=1), axis=2)
+    right = np.argmax(length, axis=1)
+    row = np.arange(len(triangles))
+    wide, high = (right + 1) % 3, (right + 2) % 3
+    # The leg towards a corner is the edge opposite the other: legs lie with the longer one along the width.
+    swap = length[row, high] < length[row, wide]
+    wide, high = np.where(swap, high, wide), np.where(swap, wide, high)
+    legs = np.column_stack([length[row, high], length[row, wide]])
+    low, fine = 0.0, 4.0 * ATLAS / max(float(legs.max()), 1e-300)
+    for _ in range(24):
+        middle = 0.5 * (low + fine)
+        low, fine = (middle, fine) if _shelves(_cells(legs, middle))[2] <= ATLAS else (low, middle)
+    size = _cells(legs, low)
+    corner, second, height = _shelves(size)
+    order = np.column_stack([right, wide, high]).astype(np.int32)
+    return _Charts(order, size, corner, second, height)
+
+
+def _cells(legs: F64, per_length: float) -> I32:
+    """Cell sizes (T, 2) for legs (T, 2) at a resolution [px per length], rounded up to few sizes."""
+    wanted = np.minimum(legs * per_length + 3.4 * MARGIN, CELLS[-1])
+    return CELLS[np.searchsorted(CELLS, wanted)]
+
+
+def _shelves(size: I32) -> tuple[I32, NDArray[np.bool_], int]:
+    """Places cells, two faces of a size in each, on shelves of one height: corners, which half, height of all."""
+    order = np.lexsort((np.arange(len(size)), -size[:, 0], -size[:, 1]))
+    corner, second = np.zeros((len(size), 2), dtype=np.int32), np.zeros(len(size), dtype=bool)
+    x = y = shelf = 0
+    waiting, before = -1, (-1, -1)
+    for face in order:
+        width, height = int(size[face, 0]), int(size[face, 1])
+        if waiting >= 0 and before == (width, height):
+            corner[face], second[face], waiting = corner[waiting], True, -1
+            continue
+        if height != before[1] or x + width > ATLAS:
+            x, y, shelf = 0, y + shelf, height
+        corner[face] = (x, y)
+        x, waiting, before = x + width, int(face), (width, height)
+    return corner, second, max(y + shelf, 1)
+
+
+def _weights(local: F64, legs: F64) -> F64:
+    """Weights (P, 3) of a chart's corners at points (P, 2) [px] of its triangle; beyond it they are clipped to it."""
+    v, w = np.clip(local / legs, 0.0, 1.0).T
     total = np.maximum(v + w, 1.0)
     return np.stack([1.0 - (v + w) / total, v / total, w / total], -1)

@@ -18,6 +18,7 @@ import zipfile
 from collections import OrderedDict
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass
+from functools import lru_cache
 from io import BytesIO
 from pathlib import Path
 from typing import Any
@@ -61,13 +62,17 @@ class Catalog:
 
     @classmethod
     def open(cls, path: str | os.PathLike[str], cached: int = 128) -> Catalog:
-        """Opens a catalog; CatalogError when it is missing, unreadable, empty or of another version."""
+        """Opens a catalog; CatalogError when it is missing, unreadable, empty or of another version.
+
+        The stages of one process share a catalog that did not change, and so the objects it has loaded.
+        """
         path = os.fspath(path)
-        listing = _read_listing(path)
-        if not listing["entries"]:
-            raise CatalogError(path, "has no objects; see rejected.json in it for the reasons")
-        entries = tuple(_entry_from_json(path, item) for item in listing["entries"])
-        return cls(path, entries, str(listing["hash"]), cached)
+        try:
+            listing = os.stat(Path(path) / "catalog.json")
+            version = (listing.st_mtime_ns, listing.st_size, listing.st_ino)
+        except OSError:
+            version = (0, 0, 0)  # reading it says what is wrong
+        return _open(path, version, cached)
 
     def __len__(self) -> int:
         return len(self.entries)
@@ -91,6 +96,16 @@ class Catalog:
             while len(self._models) > self._cached:
                 self._models.popitem(last=False)
         return model
+
+
+@lru_cache(maxsize=8)
+def _open(path: str, version: tuple[int, ...], cached: int) -> Catalog:
+    """`version` tells a rewritten list from the one that was read before."""
+    listing = _read_listing(path)
+    if not listing["entries"]:
+        raise CatalogError(path, "has no objects; see rejected.json in it for the reasons")
+    entries = tuple(_entry_from_json(path, item) for item in listing["entries"])
+    return Catalog(path, entries, str(listing["hash"]), cached)
 
 
 def object_path(catalog: str | os.PathLike[str], uid: str) -> Path:

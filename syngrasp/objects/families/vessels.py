@@ -33,11 +33,12 @@ def mug(d: Draw) -> Part:
     path += [(r + 0.92 * reach, 0.72 * h), (r + 0.5 * reach, 0.84 * h), (r * 0.97, 0.82 * h)]
     curve = smooth(path, 22)
     handle = tube([(x, 0.0, z) for x, z in curve], d("grip"), color, sides=14, flat=1.35)
-    inner = (np.linalg.norm(body.centers[:, :2], axis=1) < r - 0.4 * wall) & (body.centers[:, 2] > wall)
+    corners = body.vertices[body.faces]
+    inner = (np.linalg.norm(corners[..., :2], axis=-1).max(axis=1) < r - 0.45 * wall) & (body.centers[:, 2] > wall)
     if d.pick([True, False]):
         body = body.paint(inner, inside_color)
     if d.pick([True, True, False]):
-        heights = body.vertices[body.faces][..., 2]
+        heights = corners[..., 2]
         side = (~inner) & (heights.min(axis=1) > 0.1 * r - 1e-6) & (heights.max(axis=1) < h - 0.0019)
         body = body.wrap(side, d.picture(_mug_print(d)), 0.1 * r, h - 0.002)
     return join(body, _outside_only(handle, r * belly - 0.8 * wall))
