@@ -5,6 +5,7 @@ In the wheel they lie inside the package; in a checkout beside it.
 
 from __future__ import annotations
 
+import hashlib
 import os
 from pathlib import Path
 
@@ -40,3 +41,15 @@ def cache_folder() -> Path:
     if own:
         return Path(own)
     return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "syngrasp"
+
+
+def keep_kernels_apart() -> None:
+    """Gives compiled numba kernels a cache folder of their own for each state of the sources.
+
+    numba looks only at a kernel's own file: after a change in a kernel that it calls, the old one would run on.
+    """
+    digest = hashlib.sha256()
+    for room in ("geometry", "planning", "rendering", "robots"):
+        for path in sorted((_PACKAGE / room).glob("*.py")):
+            digest.update(f"{path.name} {path.stat().st_mtime_ns} {path.stat().st_size}".encode())
+    os.environ.setdefault("NUMBA_CACHE_DIR", str(cache_folder() / "kernels" / digest.hexdigest()[:16]))

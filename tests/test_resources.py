@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 import subprocess
 import sys
@@ -41,3 +42,25 @@ def test_cache_folder_follows_the_environment(tmp_path, monkeypatch):
     monkeypatch.delenv("SYNGRASP_CACHE")
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
     assert cache_folder() == tmp_path / "syngrasp"
+
+
+def test_changed_kernels_are_compiled_again(tmp_path):
+    """numba would run on with a cached kernel whose callee changed; a new folder is what keeps them apart."""
+    package = tmp_path / "syngrasp"
+    package.mkdir()
+    for name in ("__init__.py", "errors.py", "resources.py"):
+        shutil.copy(Path(syngrasp.__file__).parent / name, package / name)
+    (package / "geometry").mkdir()
+    (package / "geometry" / "callee.py").write_text("VALUE = 1\n")
+    code = "import os, syngrasp; print(os.environ['NUMBA_CACHE_DIR'])"
+    environment = {key: value for key, value in os.environ.items() if key != "NUMBA_CACHE_DIR"}
+
+    def folder() -> str:
+        return subprocess.run(
+            [sys.executable, "-c", code], cwd=tmp_path, env=environment, capture_output=True, text=True, check=True
+        ).stdout
+
+    first = folder()
+    assert folder() == first
+    (package / "geometry" / "callee.py").write_text("VALUE = 22\n")
+    assert folder() != first

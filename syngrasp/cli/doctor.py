@@ -16,7 +16,7 @@ from syngrasp import __version__
 from syngrasp.cli.output import print_json, print_table
 
 REQUIRED = (
-    "numpy", "scipy", "numba", "mujoco", "mujoco-warp", "warp-lang", "trimesh", "embreex", "coacd", "vhacdx",
+    "numpy", "scipy", "numba", "mujoco", "warp-lang", "trimesh", "embreex", "coacd", "vhacdx",
     "manifold3d", "fast-simplification", "pycollada", "example-robot-data", "zarr", "imagecodecs", "obstore", "pillow",
     "pydantic", "pyyaml", "typer", "rich",
 )  # fmt: skip

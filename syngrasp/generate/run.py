@@ -19,7 +19,7 @@ from syngrasp.generate.slots import Ledger
 from syngrasp.generate.store import DatasetStore
 
 ExecutorName = Literal["ray", "local"]
-_VERSIONED = ("numpy", "scipy", "numba", "mujoco", "mujoco-warp", "warp-lang", "zarr", "imagecodecs")
+_VERSIONED = ("numpy", "scipy", "numba", "mujoco", "warp-lang", "zarr", "imagecodecs")
 
 
 @dataclass(frozen=True, slots=True)
