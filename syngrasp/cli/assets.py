@@ -34,7 +34,7 @@ class Source(StrEnum):
 @app.command()
 def build(
     source: Annotated[Source, typer.Option(help="builtin: a procedural household; folder; objaverse.")],
-    out: Annotated[Path, typer.Option("--out", "-o", help="Catalog to make or to extend.")],
+    out: Annotated[Path, typer.Option("--out", "-o", help="Catalog to make or to bring up to date.")],
     input: Annotated[Path | None, typer.Option("--input", help="Folder of meshes, for --source folder.")] = None,
     cache: Annotated[
         Path | None, typer.Option(help="An Objaverse cache to read without a network, for --source objaverse.")
@@ -105,7 +105,7 @@ def show(
 
     \b
     Example:
-      syngrasp assets show objects builtin-mug-0001
+      syngrasp assets show objects mug-0-000
     """
     from syngrasp.objects.catalog import Catalog
 
