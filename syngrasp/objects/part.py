@@ -119,9 +119,10 @@ def make_part(
     )
 
 
-def join(*parts: Part) -> Part:
+def join(first: Part, *others: Part) -> Part:
     """The union of parts, with all their convex pieces."""
-    result = _boolean(parts, "add") if len(parts) > 1 else parts[0]
+    parts = (first, *others)
+    result = _boolean(parts, "add") if others else first
     return replace(result, hulls=tuple(hull for part in parts for hull in part.hulls))
 
 
@@ -216,5 +217,5 @@ def corner_normals(vertices: F64, faces: NDArray[np.integer], crease: float = CR
     near = np.einsum("pi,pi->p", flat[pairs.row // 3], flat[pairs.col // 3]) > np.cos(crease)
     row, col = pairs.row[near], pairs.col[near]
     weighted = flat[col // 3] * np.maximum(angle[col], 1e-6)[:, None]
-    total = np.stack([np.bincount(row, weighted[:, i], minlength=faces.size) for i in range(3)], axis=-1)
+    total: F64 = np.stack([np.bincount(row, weighted[:, i], minlength=faces.size) for i in range(3)], axis=-1)
     return unit(total).reshape(-1, 3, 3)

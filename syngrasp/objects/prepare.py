@@ -1,5 +1,8 @@
 """From a raw object to a catalog's: convex parts, size, mass, distance grid, resting poses, grasps."""
 
+# pyright: reportCallIssue=false
+# (pyright takes a default given to `Field` by position for a missing one)
+
 from __future__ import annotations
 
 from collections.abc import Sequence
@@ -59,7 +62,7 @@ def prepare(raw: RawObject, about: Description, content_hash: str, options: Prep
     sdf = build_sdf(hulls, options.sdf_resolution)
     rng = named_rng(options.seed, "grasps", about.uid)
     vertices = visual.vertices.astype(np.float64)
-    shape = _gripper(options.robot)
+    shape = _gripper(options.robot)  # pyright: ignore[reportArgumentType] (a frozen model can be hashed)
     grasps = sample_grasps(vertices, visual.faces, hulls, sdf, shape, rng, options.grasps, scale_range=limits)
     if not len(grasps.width):
         raise MeshError("no_grasp", "no antipodal grasp with force closure fits the gripper")

@@ -15,8 +15,8 @@ class RobotConfig(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    kind: Literal["panda"] = Field("panda", description="arm and gripper")
-    finger_extension: float = Field(0.02, ge=0.0, le=0.05, description="added to the fingers' length [m]")
+    kind: Literal["panda"] = Field(default="panda", description="arm and gripper")
+    finger_extension: float = Field(default=0.02, ge=0.0, le=0.05, description="added to the fingers' length [m]")
 
 
 def make_robot(config: RobotConfig) -> Robot:

@@ -1,5 +1,8 @@
 """Stage `render`: replays a rollout under a random look and takes its pictures, boxes, masks and depth."""
 
+# pyright: reportCallIssue=false
+# (pyright takes a default given to `Field` by position for a missing one)
+
 from __future__ import annotations
 
 from collections.abc import Sequence
