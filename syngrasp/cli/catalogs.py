@@ -3,26 +3,18 @@
 from __future__ import annotations
 
 import hashlib
-import os
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from syngrasp import __version__
 from syngrasp.errors import CatalogError
-from syngrasp.resources import resource
+from syngrasp.resources import cache_folder, resource
 
 if TYPE_CHECKING:
     from syngrasp.generate.progress import OnEvent
 
 BUILTIN_COUNT = 96
 BUILTIN_SEED = 0
-
-
-def cache_folder() -> Path:
-    """Where things are kept that can be made again: $SYNGRASP_CACHE, or `syngrasp` in the user's cache folder."""
-    given = os.environ.get("SYNGRASP_CACHE")
-    base = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
-    return Path(given) if given else Path(base) / "syngrasp"
 
 
 def catalog_or_builtin(catalog: Path | None, on_event: OnEvent) -> Path:

@@ -14,6 +14,7 @@ from typing import Any
 
 import numpy as np
 
+from syngrasp.cli.catalogs import catalog_or_builtin
 from syngrasp.physics.lift import LiftLimits, Motion, execute, judge, lift_world
 from syngrasp.physics.settle import settle
 from syngrasp.physics.world import Body, Table
@@ -100,9 +101,11 @@ def bench_chain(catalog: str, episodes: int, objects: int = 6) -> dict[str, Any]
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--catalog", help="folder of a catalog; without it the chain is not run")
+    parser.add_argument("--builtin", action="store_true", help="the built-in catalog, made if there is none")
     parser.add_argument("--episodes", type=int, default=100)
     arguments = parser.parse_args()
     report: dict[str, Any] = {name: round(value, 2) for name, value in bench_parts().items()}
-    if arguments.catalog:
-        report["chain"] = bench_chain(arguments.catalog, arguments.episodes)
+    catalog = catalog_or_builtin(None, lambda event: None) if arguments.builtin else arguments.catalog
+    if catalog:
+        report["chain"] = bench_chain(str(catalog), arguments.episodes)
     print(json.dumps(report, indent=1))

@@ -1,0 +1,58 @@
+"""All benchmarks, or some: python -m tests.benchmarks [SUITE …]. Results go to tests/benchmarks/results/SUITE.txt.
+
+Machines differ and are noisy: what counts are the ratios inside one run.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import platform
+import subprocess
+import sys
+from datetime import date
+from pathlib import Path
+
+RESULTS = Path(__file__).parent / "results"
+SUITES = {
+    "geometry": ["tests.benchmarks.bench_geometry"],
+    "planning": ["tests.benchmarks.bench_planning"],
+    "physics": ["tests.benchmarks.bench_physics", "--builtin"],
+    "render": ["tests.benchmarks.bench_render"],
+    "dataset": ["tests.benchmarks.bench_dataset"],
+}
+
+
+def machine() -> str:
+    """The processor, its cores and the load that others put on it."""
+    model = platform.processor() or platform.machine()
+    cpuinfo = Path("/proc/cpuinfo")
+    if cpuinfo.exists():
+        names = [line.partition(":")[2].strip() for line in cpuinfo.read_text().splitlines() if "model name" in line]
+        model = names[0] if names else model
+    load = os.getloadavg()[0]
+    return f"{model}, {os.cpu_count()} cores, load {load:.1f} at the start, Python {platform.python_version()}"
+
+
+def main() -> int:
+    """Runs the suites one after the other."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("suites", nargs="*", metavar="SUITE", help=f"one of {', '.join(SUITES)}; without any, all")
+    names = parser.parse_args().suites or list(SUITES)
+    if unknown := sorted(set(names) - set(SUITES)):
+        parser.error(f"unknown suite {', '.join(unknown)}; valid: {', '.join(SUITES)}")
+    RESULTS.mkdir(exist_ok=True)
+    failed = 0
+    for name in names:
+        header = f"{name}, {date.today()}\n{machine()}\n\n"
+        print(header, flush=True)
+        run = subprocess.run([sys.executable, "-m", *SUITES[name]], stdout=subprocess.PIPE, text=True, check=False)
+        print(run.stdout, flush=True)
+        if run.returncode == 0:
+            (RESULTS / f"{name}.txt").write_text(header + run.stdout)
+        failed += run.returncode != 0
+    return 1 if failed else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
