@@ -26,7 +26,7 @@ class PlanConfig(BaseModel):
 
     kind: Literal["rrt"] = Field("rrt", description="planner")
     control_rate: float = Field(10.0, ge=1.0, le=100.0, description="samples of the motion [Hz]")
-    speed: float = Field(1.0, ge=0.1, le=4.0, description="runs the motion this much faster; 0.53 gives ~100 frames")
+    speed: float = Field(1.0, ge=0.1, le=4.0, description="runs the motion this much faster; 0.5 gives ~100 frames")
     clearance: float = Field(0.004, ge=0.0, le=0.05, description="kept from everything before the approach [m]")
     grasp_clearance: float = Field(0.0, ge=-0.005, le=0.02, description="least clearance at the grasp, hand open [m]")
     approach_length: float = Field(0.08, ge=0.02, le=0.3, description="straight motion before the grasp [m]")
