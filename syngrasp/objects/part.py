@@ -217,5 +217,5 @@ def corner_normals(vertices: F64, faces: NDArray[np.integer], crease: float = CR
     near = np.einsum("pi,pi->p", flat[pairs.row // 3], flat[pairs.col // 3]) > np.cos(crease)
     row, col = pairs.row[near], pairs.col[near]
     weighted = flat[col // 3] * np.maximum(angle[col], 1e-6)[:, None]
-    total: F64 = np.stack([np.bincount(row, weighted[:, i], minlength=faces.size) for i in range(3)], axis=-1)
-    return unit(total).reshape(-1, 3, 3)
+    total = np.stack([np.bincount(row, weighted[:, i], minlength=faces.size) for i in range(3)], axis=-1)
+    return unit(total.astype(np.float64)).reshape(-1, 3, 3)
