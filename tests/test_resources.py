@@ -14,6 +14,15 @@ import syngrasp
 from syngrasp.resources import ResourceMissing, cache_folder, resource
 
 
+def small_package(folder: Path) -> Path:
+    """A copy of syngrasp with little more than its resources."""
+    package = folder / "syngrasp"
+    package.mkdir()
+    for name in ("__init__.py", "errors.py", "resources.py"):
+        shutil.copy(Path(syngrasp.__file__).parent / name, package / name)
+    return package
+
+
 def test_found_in_the_checkout():
     assert resource("assets/robots/panda_spheres.yaml").is_file()
     assert resource("pipelines").is_dir()
@@ -25,10 +34,7 @@ def test_missing_is_named():
 
 
 def test_found_inside_an_installed_package(tmp_path):
-    package = tmp_path / "syngrasp"
-    package.mkdir()
-    for name in ("__init__.py", "errors.py", "resources.py"):
-        shutil.copy(Path(syngrasp.__file__).parent / name, package / name)
+    package = small_package(tmp_path)
     (package / "assets").mkdir()
     (package / "assets" / "x.yaml").write_text("a: 1")
     code = "from syngrasp.resources import resource; print(resource('assets/x.yaml'))"
@@ -46,10 +52,7 @@ def test_cache_folder_follows_the_environment(tmp_path, monkeypatch):
 
 def test_changed_kernels_are_compiled_again(tmp_path):
     """numba would run on with a cached kernel whose callee changed; a new folder is what keeps them apart."""
-    package = tmp_path / "syngrasp"
-    package.mkdir()
-    for name in ("__init__.py", "errors.py", "resources.py"):
-        shutil.copy(Path(syngrasp.__file__).parent / name, package / name)
+    package = small_package(tmp_path)
     (package / "geometry").mkdir()
     (package / "geometry" / "callee.py").write_text("VALUE = 1\n")
     code = "import os, syngrasp; print(os.environ['NUMBA_CACHE_DIR'])"
