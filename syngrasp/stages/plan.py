@@ -15,7 +15,7 @@ from syngrasp.stages.context import StageContext
 
 if TYPE_CHECKING:
     from syngrasp.objects.catalog import Catalog
-    from syngrasp.planning.motion import MotionOptions
+    from syngrasp.planning.options import MotionOptions
     from syngrasp.robots.base import Robot
 
 
@@ -47,7 +47,7 @@ class PlanConfig(BaseModel):
 
     def options(self) -> MotionOptions:
         """The same values as the planner takes them."""
-        from syngrasp.planning.motion import MotionOptions
+        from syngrasp.planning.options import MotionOptions
 
         return MotionOptions(**self.model_dump(exclude={"kind"}))
 
@@ -79,7 +79,8 @@ class PlanStage:
         self._catalog = None
 
     def _plan(self, grasps: SceneGrasps) -> Plan | Rejected:
-        from syngrasp.planning.motion import NoPlan, plan_motion
+        from syngrasp.planning.motion import plan_motion
+        from syngrasp.planning.options import NoPlan
 
         assert self._catalog is not None, "setup() comes first"
         assert self._robot is not None

@@ -20,6 +20,7 @@ import numpy as np
 from syngrasp.planning import kernels, motion, retime, rrt, smoothing
 from syngrasp.planning.arrays import robot_arrays
 from syngrasp.planning.collision import SceneField
+from syngrasp.planning.options import NoPlan, pace
 from syngrasp.planning.straight import straight_line, tcp_positions
 from syngrasp.records import Plan, SceneGrasps
 from syngrasp.stages.plan import PlanConfig
@@ -55,7 +56,7 @@ def bench_kernels(grasps: SceneGrasps) -> dict[str, float]:
     up = np.array([0.0, 0.0, 0.08])
     path = np.stack([home, 0.5 * (home + away) + 0.2, away])
     spline = smoothing.smooth(path, smoothing.path_length(path, tcp_positions(arrays, path)), 0.15)
-    pace = motion.pace(arm.limits, PlanConfig().options(), 0.35)
+    timing = pace(arm.limits, PlanConfig().options(), 0.35)
     return {
         "field": cpu(lambda: SceneField.build(grasps.scene, models), calls=10),
         "configuration": cpu(lambda: kernels.clearances(arrays, field.arrays, q, width, 0.1)) / len(q),
@@ -68,9 +69,9 @@ def bench_kernels(grasps: SceneGrasps) -> dict[str, float]:
             ),
             calls=5,
         ),
-        "speed profile": cpu(lambda: _profile(spline, pace), calls=10),
-        "speed profile by toppra": cpu(partial(_toppra, spline, pace), repeats=3),
-        "retime": cpu(lambda: retime.retime(arrays, spline, pace), calls=10),
+        "speed profile": cpu(lambda: _profile(spline, timing), calls=10),
+        "speed profile by toppra": cpu(partial(_toppra, spline, timing), repeats=3),
+        "retime": cpu(lambda: retime.retime(arrays, spline, timing), calls=10),
     }
 
 
@@ -87,7 +88,7 @@ def bench_plans(scenes: int) -> dict[str, float]:
             plan = motion.plan_motion(arm, grasps, models, options, rng)
             if repeat:
                 spent.append((time.process_time_ns() - begin) / 1e3)
-                outcome[plan.reason if isinstance(plan, motion.NoPlan) else "planned"] += 1
+                outcome[plan.reason if isinstance(plan, NoPlan) else "planned"] += 1
                 frames += [len(plan.q)] if isinstance(plan, Plan) else []
     share = {f"share {reason}": count / len(problems) for reason, count in outcome.most_common()}
     return {

@@ -11,6 +11,7 @@ from syngrasp import se3
 from syngrasp.planning import motion, rrt
 from syngrasp.planning.arrays import robot_arrays
 from syngrasp.planning.collision import SceneField
+from syngrasp.planning.options import MotionOptions, NoPlan
 from syngrasp.planning.retime import Motion, extremes, interpolate
 from syngrasp.planning.straight import straight_line, tcp_positions
 from syngrasp.records import Phase, PlacedObject, Plan, SceneGrasps
@@ -27,7 +28,7 @@ def _grasps(seed: int) -> SceneGrasps:
     return clutter.scene_grasps(np.random.default_rng(seed))
 
 
-def _plan(grasps: SceneGrasps, options: motion.MotionOptions = OPTIONS, seed: int = 0) -> Plan | motion.NoPlan:
+def _plan(grasps: SceneGrasps, options: MotionOptions = OPTIONS, seed: int = 0) -> Plan | NoPlan:
     models = clutter.models_of(grasps.scene)
     return motion.plan_motion(clutter.robot(), grasps, models, options, np.random.default_rng(seed))
 
