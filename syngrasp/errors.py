@@ -61,3 +61,17 @@ class MissingExtra(SyngraspError):
 
     def __init__(self, feature: str, extra: str) -> None:
         super().__init__(f"{feature} is not installed; install it with: pip install 'syngrasp[{extra}]'")
+
+
+# The first commit on from v0.8.0 whose small meshes are no phantom obstacles. PyPI's `nvidia-curobo` is an empty stub.
+CUROBO_INSTALL = (
+    "pip install 'nvidia-curobo[cu12-torch] @ git+https://github.com/NVlabs/curobo@"
+    "a35a708ecfbb26eb9ab2d7ef22c65919c4fae4a9'"
+)
+
+
+class CuroboMissing(SyngraspError):
+    """cuRobo cannot be imported."""
+
+    def __init__(self, problem: str) -> None:
+        super().__init__(f"cuRobo is not installed ({problem}); install it with: {CUROBO_INSTALL} (cu13-torch: CUDA 13)")

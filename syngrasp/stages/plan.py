@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
@@ -16,7 +16,23 @@ from syngrasp.stages.context import StageContext
 if TYPE_CHECKING:
     from syngrasp.objects.catalog import Catalog
     from syngrasp.planning.options import MotionOptions
+    from syngrasp.planning.planner import Planner
     from syngrasp.robots.base import Robot
+
+
+class CuroboConfig(BaseModel):
+    """How cuRobo searches, where `plan.kind` is curobo. The GPU's memory grows with `batch` times the rest."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    batch: int = Field(16, ge=1, le=1024, description="scenes planned at once; a smaller batch costs as much")
+    goals: int = Field(32, ge=1, le=256, description="grasps of a scene that it may choose from")
+    parts: int = Field(128, ge=8, le=2048, description="convex parts in a scene; of more, objects become one hull each")
+    buffer: float = Field(0.006, ge=0.0, le=0.05, description="kept beyond `plan.clearance`, for smoothing [m]")
+    ik_seeds: int = Field(32, ge=1, le=1024, description="starts of its inverse kinematics")
+    trajectory_seeds: int = Field(4, ge=1, le=64, description="trajectories optimised at once for a scene")
+    attempts: int = Field(3, ge=1, le=20, description="passes over a batch until every scene has a way")
+    cuda_graph: bool = Field(True, description="record its kernels once; off only to look for faults")
 
 
 class PlanConfig(BaseModel):
@@ -24,7 +40,7 @@ class PlanConfig(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    kind: Literal["rrt"] = Field("rrt", description="planner")
+    kind: Literal["rrt", "curobo"] = Field("rrt", description="planner: rrt on the CPU, curobo on an NVIDIA GPU")
     control_rate: float = Field(10.0, ge=1.0, le=100.0, description="samples of the motion [Hz]")
     speed: float = Field(1.0, ge=0.1, le=4.0, description="runs the motion this much faster; 0.5 gives ~100 frames")
     clearance: float = Field(0.004, ge=0.0, le=0.05, description="kept from everything before the approach [m]")
@@ -44,12 +60,31 @@ class PlanConfig(BaseModel):
     max_detour: float = Field(1.8, ge=1.0, le=10.0, description="longest way, in lengths of the straight one")
     max_goals: int = Field(64, ge=1, le=10_000, description="goals looked at in a scene")
     quality_weight: float = Field(1.0, ge=0.0, le=100.0, description="joint travel that the best grasp is worth [rad]")
+    curobo: CuroboConfig = Field(CuroboConfig(), description="where kind is curobo")
 
     def options(self) -> MotionOptions:
         """The same values as the planner takes them."""
         from syngrasp.planning.options import MotionOptions
 
-        return MotionOptions(**self.model_dump(exclude={"kind"}))
+        return MotionOptions(**self.model_dump(exclude={"kind", "curobo"}))
+
+
+def _rrt(config: PlanConfig, robot: Robot, seed: int) -> Planner:
+    from syngrasp.planning.planner import RrtPlanner
+
+    return RrtPlanner(robot, config.options())
+
+
+def _curobo(config: PlanConfig, robot: Robot, seed: int) -> Planner:
+    from syngrasp.planning.curobo import CuroboOptions, CuroboPlanner
+    from syngrasp.planning.curobo_solver import CuroboSolver
+
+    options = CuroboOptions(**config.curobo.model_dump())
+    solver = CuroboSolver(robot, options, config.clearance + options.buffer, seed % 2**31)
+    return CuroboPlanner(robot, config.options(), options, solver)
+
+
+PLANNERS: dict[str, Callable[[PlanConfig, Robot, int], Planner]] = {"rrt": _rrt, "curobo": _curobo}
 
 
 class PlanStage:
@@ -60,32 +95,34 @@ class PlanStage:
     def __init__(self, config: PlanConfig, context: StageContext) -> None:
         self._config, self._context = config, context
         self._catalog: Catalog | None = None
-        self._robot: Robot | None = None
+        self._planner: Planner | None = None
 
     def setup(self) -> None:
-        """Opens the catalog and makes the robot."""
-        import syngrasp.planning.motion  # noqa: F401  compiled kernels are loaded here, not in the first call
+        """Opens the catalog and makes the robot and the planner; compiled kernels are loaded here."""
         from syngrasp.objects.catalog import Catalog
 
+        self._planner = PLANNERS[self._config.kind](
+            self._config, make_robot(self._context.robot), self._context.seed
+        )
         self._catalog = Catalog.open(self._context.catalog)
-        self._robot = make_robot(self._context.robot)
 
     def process(self, batch: Sequence[SceneGrasps]) -> list[Plan | Rejected]:
         """One motion or one reason for each scene."""
-        return [self._plan(grasps) for grasps in batch]
-
-    def close(self) -> None:
-        """Lets go of the catalog."""
-        self._catalog = None
-
-    def _plan(self, grasps: SceneGrasps) -> Plan | Rejected:
-        from syngrasp.planning.motion import plan_motion
         from syngrasp.planning.options import NoPlan
+        from syngrasp.planning.planner import Problem
 
         assert self._catalog is not None, "setup() comes first"
-        assert self._robot is not None
-        models = [self._catalog.load(o.uid) for o in grasps.scene.objects]
-        slot = grasps.scene.slot
-        stream = rng(self._context.seed, self.name, slot.shard, slot.episode, slot.attempt)
-        plan = plan_motion(self._robot, grasps, models, self._config.options(), stream)
-        return Rejected(self.name, plan.reason, plan.detail) if isinstance(plan, NoPlan) else plan
+        assert self._planner is not None
+        problems = []
+        for grasps in batch:
+            slot = grasps.scene.slot
+            stream = rng(self._context.seed, self.name, slot.shard, slot.episode, slot.attempt)
+            problems.append(Problem(grasps, [self._catalog.load(o.uid) for o in grasps.scene.objects], stream))
+        answers = self._planner.plan(problems)
+        return [Rejected(self.name, a.reason, a.detail) if isinstance(a, NoPlan) else a for a in answers]
+
+    def close(self) -> None:
+        """Lets go of the catalog and the planner."""
+        if self._planner is not None:
+            self._planner.close()
+        self._catalog = self._planner = None

@@ -11,7 +11,7 @@ from syngrasp.records import Plan, SceneGrasps, Slot
 from syngrasp.robots import RobotConfig
 from syngrasp.stage import Rejected
 from syngrasp.stages.context import StageContext
-from syngrasp.stages.plan import PlanConfig, PlanStage
+from syngrasp.stages.plan import PLANNERS, PlanConfig, PlanStage
 from tests.planning import clutter
 
 
@@ -25,7 +25,8 @@ class _Shelf:
 @pytest.fixture(scope="module")
 def stage() -> PlanStage:
     stage = PlanStage(PlanConfig(), StageContext(seed=7, robot=RobotConfig(), catalog=""))
-    stage._catalog, stage._robot = _Shelf(), clutter.robot()  # type: ignore[assignment]
+    stage._catalog = _Shelf()  # type: ignore[assignment]
+    stage._planner = PLANNERS["rrt"](PlanConfig(), clutter.robot(), 7)
     return stage
 
 

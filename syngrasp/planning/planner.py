@@ -1,0 +1,48 @@
+"""What every planner is asked and answers, whatever finds its ways."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+import numpy as np
+
+from syngrasp.planning.motion import plan_motion
+from syngrasp.planning.options import MotionOptions, NoPlan
+from syngrasp.records import ObjectModel, Plan, SceneGrasps
+from syngrasp.robots.base import Robot
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Problem:
+    """A scene to plan in."""
+
+    grasps: SceneGrasps
+    models: Sequence[ObjectModel]  # of the scene's objects, in order
+    rng: np.random.Generator  # the scene's own
+
+
+class Planner(Protocol):
+    """Finds motions. Every kind passes tests/planning/contract.py."""
+
+    def plan(self, problems: Sequence[Problem]) -> list[Plan | NoPlan]:
+        """One motion, or one reason why not, for each problem, in order."""
+        ...
+
+    def close(self) -> None:
+        """Gives back what making it took."""
+        ...
+
+
+class RrtPlanner:
+    """`plan_motion`, one scene after the other."""
+
+    def __init__(self, robot: Robot, options: MotionOptions) -> None:
+        self._robot, self._options = robot, options
+
+    def plan(self, problems: Sequence[Problem]) -> list[Plan | NoPlan]:
+        return [plan_motion(self._robot, p.grasps, p.models, self._options, p.rng) for p in problems]
+
+    def close(self) -> None:
+        pass
