@@ -10,7 +10,8 @@ from numpy.typing import ArrayLike, NDArray
 from scipy.interpolate import CubicSpline
 
 from syngrasp import se3
-from syngrasp.physics.lift import Failure, LiftLimits, Motion, execute, judge, lift_world
+from syngrasp.physics.execution import Motion, execute, lift_world
+from syngrasp.physics.lift import Failure, LiftLimits, judge
 from syngrasp.records import ObjectModel, Phase, Scene
 from syngrasp.robots.base import Robot
 

@@ -89,7 +89,8 @@ class LiftStage:
         """Nothing to give back."""
 
     def _lift(self, plan: Plan) -> Rollout | Rejected:
-        from syngrasp.physics.lift import Motion, execute, judge, lift_world, rollout_of
+        from syngrasp.physics.execution import Motion, execute, lift_world
+        from syngrasp.physics.lift import judge, rollout_of
 
         config = self.config
         models = [self._catalog.load(o.uid) for o in plan.scene.objects]

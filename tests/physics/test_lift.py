@@ -6,19 +6,8 @@ import numpy as np
 import pytest
 
 from syngrasp import se3
-from syngrasp.physics.lift import (
-    Failure,
-    Figures,
-    LiftLimits,
-    Motion,
-    Recording,
-    execute,
-    goal_poses,
-    hermite,
-    judge,
-    lift_world,
-    rollout_of,
-)
+from syngrasp.physics.execution import Motion, Recording, execute, hermite, lift_world
+from syngrasp.physics.lift import Failure, Figures, LiftLimits, goal_poses, judge, rollout_of
 from syngrasp.physics.replay import integrate, replay
 from syngrasp.records import ObjectModel, Phase, Plan
 from syngrasp.robots import RobotConfig, make_robot
