@@ -117,7 +117,7 @@ def execute(world: World, robot: Robot, motion: Motion) -> Recording:
     assert index is not None
     data = mujoco.MjData(model)
     data.qpos[index.q] = motion.q[0]
-    data.qpos[index.finger_q] = robot.gripper.max_width / 2
+    data.qpos[index.finger_q] = robot.finger_positions(robot.gripper.max_width)[: len(index.finger_q)]
     timestep, frames = model.opt.timestep, len(motion.q)
     far = _far(robot, motion)
     coarse = _commands(world, robot, motion, far, max(timestep, COARSE_STEP))
@@ -136,9 +136,8 @@ def execute(world: World, robot: Robot, motion: Motion) -> Recording:
     model.opt.timestep = timestep
     qpos, qvel = qpos[:done], qvel[:done]
     q = qpos[:, index.q]
-    return Recording(
-        q, qvel[:, index.v], qpos[:, index.finger_q].sum(1), robot.fk(q), world.object_poses(qpos), diverged(data)
-    )
+    width = robot.width_of(qpos[:, index.finger_q])
+    return Recording(q, qvel[:, index.v], width, robot.fk(q), world.object_poses(qpos), diverged(data))
 
 
 def judge(

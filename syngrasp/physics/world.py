@@ -75,7 +75,7 @@ class RobotIndex:
     q: I32  # (dof,) into qpos
     v: I32  # (dof,) into qvel
     actuators: I32  # (dof,) into ctrl
-    finger_q: I32  # (2,) into qpos
+    finger_q: I32  # (J,) into qpos, in the order of `Robot.finger_positions`
     gripper: int  # into ctrl
 
 
