@@ -100,9 +100,9 @@ def _run(world: World, robot: Robot, motion: Motion, fine_from: int) -> tuple[Re
     needs short steps is the second answer."""
     model, index = world.model, world.robot
     assert index is not None
-    data = mujoco.MjData(model)
+    data = world.fresh_data()
     data.qpos[index.q] = motion.q[0]
-    data.qpos[index.finger_q] = robot.gripper.max_width / 2
+    data.qpos[index.finger_q] = robot.finger_positions(robot.gripper.max_width)[: len(index.finger_q)]
     timestep, frames = model.opt.timestep, len(motion.q)
     coarse = commands(world, robot, motion, slice(0, fine_from), max(timestep, FREE_STEP))
     fine = commands(world, robot, motion, slice(fine_from, frames - 1), timestep)
@@ -125,10 +125,8 @@ def _run(world: World, robot: Robot, motion: Motion, fine_from: int) -> tuple[Re
     model.opt.timestep = timestep
     qpos, qvel = qpos[:done], qvel[:done]
     q = qpos[:, index.q]
-    recording = Recording(
-        q, qvel[:, index.v], qpos[:, index.finger_q].sum(1), robot.fk(q), world.object_poses(qpos), diverged(data)
-    )
-    return recording, touched
+    width = robot.width_of(qpos[:, index.finger_q])
+    return Recording(q, qvel[:, index.v], width, robot.fk(q), world.object_poses(qpos), diverged(data)), touched
 
 
 def commands(world: World, robot: Robot, motion: Motion, frames: slice, timestep: float) -> F64:

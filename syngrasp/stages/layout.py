@@ -264,4 +264,6 @@ class LayoutStage:
 
 def _points(body: Body) -> F64:
     """Corners (P, 3) of a body's convex parts in the object frame [m]."""
-    return body.scale * np.concatenate(body.model.hulls)
+    from syngrasp.physics.world import corners
+
+    return body.scale * corners(body.model)
