@@ -68,8 +68,9 @@ def lift_world(
     world = build_world(bodies, table_of(scene), robot, contacts, resting=poses)
     model, index = world.model, world.robot
     assert index is not None
-    force = physics.get("grip_force", robot.gripper.force)
-    model.actuator_forcerange[index.gripper] *= force / robot.gripper.force
+    force = physics.get("grip_force", robot.gripper.force) / robot.gripper.force
+    model.actuator_forcerange[index.gripper] *= force
+    model.dof_damping[index.finger_v] *= force  # it limits the fingers' speed, which is not to change
     gain = physics.get("servo_gain", 1.0)
     model.actuator_gainprm[index.actuators, 0] *= gain
     model.actuator_biasprm[index.actuators, 1:3] *= gain

@@ -76,6 +76,7 @@ class RobotIndex:
     v: I32  # (dof,) into qvel
     actuators: I32  # (dof,) into ctrl
     finger_q: I32  # (J,) into qpos, in the order of `Robot.finger_positions`
+    finger_v: I32  # (J,) into qvel
     gripper: int  # into ctrl
 
 
@@ -297,5 +298,6 @@ def _robot_index(model: mujoco.MjModel, names: RobotNames) -> RobotIndex:
         address(names.joints, "dofadr"),
         np.array([model.actuator(a).id for a in names.actuators], dtype=np.int32),
         address(names.finger_joints, "qposadr"),
+        address(names.finger_joints, "dofadr"),
         model.actuator(names.gripper_actuator).id,
     )
