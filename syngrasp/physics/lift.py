@@ -1,30 +1,22 @@
-"""Executes arm motions on a table scene and judges whether the target was really lifted.
-
-The arm is driven by position servos. A servo alone trails its command by kv/kp; the command therefore leads the
-wanted position by (kv/kp)·velocity, which turns the servo's law into kp·(q* − q) + kv·(q̇* − q̇).
-"""
+"""Judges whether a target was really lifted, and makes what the dataset stores of it."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Mapping
+from dataclasses import dataclass
 
-import mujoco
 import numpy as np
 from numpy.typing import NDArray
 
 from syngrasp import se3
-from syngrasp.physics.world import ContactOptions, World, bodies_of, build_world, diverged, table_of
-from syngrasp.records import ObjectModel, Phase, Plan, Rollout, Scene
-from syngrasp.robots.base import Robot
+from syngrasp.physics.execution import Recording
+from syngrasp.records import Phase, Plan, Rollout
 
 F64 = NDArray[np.float64]
 F32 = NDArray[np.float32]
 U8 = NDArray[np.uint8]
 
 MISSED_SHARE = 0.25  # of the grasp's width: fingers that close further hold nothing of it
-NEAR = 0.08  # of the TCP to where the hand closes: nearer than this, physics takes its full number of steps [m]
-COARSE_STEP = 0.01  # of physics before, in free air [s]
 FOLLOWED = 0.02  # a target that rose this far was in the hand once [m]
 
 
@@ -47,28 +39,6 @@ class Failure:
     detail: str
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class Motion:
-    """What the arm is told, at frames dt apart."""
-
-    q: F64  # (F, dof) [rad]
-    qd: F64  # (F, dof) [rad/s]
-    gripper: F64  # (F,) +1 open, −1 close, each from its frame to the next
-    dt: float  # [s]
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class Recording:
-    """States at frames dt apart; shorter than the motion when the run was cut off because it had failed."""
-
-    joint_position: F64  # (F, dof) [rad]
-    joint_velocity: F64  # (F, dof) [rad/s]
-    gripper_width: F64  # (F,) [m]
-    T_base_tcp: F64  # (F, 4, 4)
-    object_pose: F64  # (F, N, 7) in base
-    diverged: bool
-
-
 @dataclass(frozen=True, slots=True)
 class Figures:
     """How well a target was lifted."""
@@ -77,68 +47,6 @@ class Figures:
     slip: float  # largest motion of the target in the hand after the closing [m]
     disturbance: float  # largest motion of any other object [m]
     deviation: float  # largest distance of the TCP from its command [m]
-
-
-def lift_world(
-    scene: Scene,
-    models: Sequence[ObjectModel],
-    robot: Robot,
-    physics: Mapping[str, float],
-) -> World:
-    """The world of a scene with the arm in it, its objects asleep, under the options of a run.
-
-    `physics` may hold `grip_force` [N], `servo_gain` (a factor on stiffness and damping), `timestep` [s] and
-    `noslip_iterations`; it is recorded with the rollout, so that a replay meets the same physics.
-    """
-    default = ContactOptions()
-    timestep = physics.get("timestep", default.timestep)
-    contacts = replace(
-        default,
-        timestep=timestep,
-        time_constant=2 * timestep,
-        noslip_iterations=int(physics.get("noslip_iterations", default.noslip_iterations)),
-    )
-    poses = np.stack([o.pose for o in scene.objects])
-    bodies = bodies_of(scene, models)
-    world = build_world(bodies, table_of(scene), robot, contacts, resting=poses)
-    model, index = world.model, world.robot
-    assert index is not None
-    force = physics.get("grip_force", robot.gripper.force)
-    model.actuator_forcerange[index.gripper] *= force / robot.gripper.force
-    gain = physics.get("servo_gain", 1.0)
-    model.actuator_gainprm[index.actuators, 0] *= gain
-    model.actuator_biasprm[index.actuators, 1:3] *= gain
-    return world
-
-
-def execute(world: World, robot: Robot, motion: Motion) -> Recording:
-    """Runs a motion in a world made by `lift_world`. Stops early once the state has diverged."""
-    model, index = world.model, world.robot
-    assert index is not None
-    data = mujoco.MjData(model)
-    data.qpos[index.q] = motion.q[0]
-    data.qpos[index.finger_q] = robot.gripper.max_width / 2
-    timestep, frames = model.opt.timestep, len(motion.q)
-    far = _far(robot, motion)
-    coarse = _commands(world, robot, motion, far, max(timestep, COARSE_STEP))
-    fine = _commands(world, robot, motion, ~far, timestep)
-    qpos, qvel = np.empty((frames, model.nq)), np.empty((frames, model.nv))
-    qpos[0], qvel[0] = data.qpos, data.qvel
-    done = 1
-    for frame in range(frames - 1):
-        commands = next(coarse if far[frame] else fine)
-        model.opt.timestep = motion.dt / len(commands)
-        _step(model, data, commands)
-        qpos[frame + 1], qvel[frame + 1] = data.qpos, data.qvel
-        done = frame + 2
-        if diverged(data):
-            break
-    model.opt.timestep = timestep
-    qpos, qvel = qpos[:done], qvel[:done]
-    q = qpos[:, index.q]
-    return Recording(
-        q, qvel[:, index.v], qpos[:, index.finger_q].sum(1), robot.fk(q), world.object_poses(qpos), diverged(data)
-    )
 
 
 def judge(
@@ -212,46 +120,6 @@ def goal_poses(ee_pose: F32, T_base_grasp: F64, gripper: F64) -> F32:
     grasp = se3.pose7_from_matrix(T_base_grasp).astype(np.float32)
     before = np.cumsum(gripper < 0) == 0
     return np.where(before[:, None], grasp, following)
-
-
-def hermite(q: F64, qd: F64, dt: float, steps: int) -> tuple[F64, F64]:
-    """Cubic Hermite interpolation between frames dt apart: positions and velocities (F − 1, steps, dof) at the starts
-    of `steps` equal parts of each interval, from positions and velocities (F, dof) at the frames."""
-    s = (np.arange(steps) / steps)[None, :, None]
-    q0, v0, v1 = q[:-1, None], qd[:-1, None] * dt, qd[1:, None] * dt
-    jump = q[1:, None] - q0
-    bend, twist = 3 * jump - 2 * v0 - v1, v0 + v1 - 2 * jump
-    return q0 + s * (v0 + s * (bend + s * twist)), (v0 + s * (2 * bend + 3 * s * twist)) / dt
-
-
-def _far(robot: Robot, motion: Motion) -> NDArray[np.bool_]:
-    """Which intervals (F − 1,) between frames lie wholly before the hand comes near the place where it closes."""
-    position = robot.fk(motion.q)[:, :3, 3]
-    close = int(np.argmax(motion.gripper < 0))
-    near = np.linalg.norm(position - position[close], axis=1) < NEAR
-    return np.cumsum(near)[1:] == 0
-
-
-def _commands(
-    world: World, robot: Robot, motion: Motion, intervals: NDArray[np.bool_], timestep: float
-) -> Iterator[F64]:
-    """Controls (steps, nu) of the physics steps in each of the chosen intervals (F − 1,) between frames."""
-    model, index = world.model, world.robot
-    assert index is not None
-    position, velocity = hermite(motion.q, motion.qd, motion.dt, round(motion.dt / timestep))
-    lead = -model.actuator_biasprm[index.actuators, 2] / model.actuator_gainprm[index.actuators, 0]
-    commands = np.zeros((*position.shape[:2], model.nu))
-    commands[..., index.actuators] = position + lead * velocity
-    commands[..., index.gripper] = np.where(motion.gripper[:-1, None] > 0, robot.gripper.max_width, 0.0)
-    return iter(commands[intervals])
-
-
-def _step(model: mujoco.MjModel, data: mujoco.MjData, commands: F64) -> None:
-    """One physics step under each row of controls (steps, nu)."""
-    control, step = data.ctrl, mujoco.mj_step
-    for command in commands:
-        control[:] = command
-        step(model, data)
 
 
 def _lift_start(phase: U8) -> int:

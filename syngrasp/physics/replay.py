@@ -10,7 +10,9 @@ from numpy.typing import ArrayLike, NDArray
 from scipy.interpolate import CubicSpline
 
 from syngrasp import se3
-from syngrasp.physics.lift import Failure, LiftLimits, Motion, execute, judge, lift_world
+from syngrasp.physics.execution import Motion, execute, lift_world
+from syngrasp.physics.lift import Failure, LiftLimits, judge
+from syngrasp.physics.world import World
 from syngrasp.records import ObjectModel, Phase, Scene
 from syngrasp.robots.base import Robot
 
@@ -44,6 +46,7 @@ def replay(
     dt: float,
     limits: LiftLimits,
     physics: Mapping[str, float],
+    world: World | None = None,
 ) -> ReplayResult:
     """Rebuilds a scene and executes stored actions in it.
 
@@ -58,6 +61,7 @@ def replay(
         dt: between frames [s].
         limits: what counts as a lift.
         physics: options drawn for the run, as stored in the rollout.
+        world: what `lift_world` makes of the scene, where it is at hand already.
     """
     T_stored = se3.matrix_from_pose7(ee_pose)
     action = np.asarray(action, dtype=np.float64)
@@ -65,7 +69,7 @@ def replay(
     if motion is None:
         return ReplayResult(False, "unreachable", "the actions leave the arm's reach", 0.0, np.inf, np.inf, np.inf)
     T_wanted = robot.fk(motion.q)
-    world = lift_world(scene, models, robot, physics)
+    world = world or lift_world(scene, models, robot, physics)
     recording = execute(world, robot, motion)
     figures, failure = judge(recording, T_wanted, phases_of(action), 0.0, scene.target, dt, limits)
     failure = failure or Failure("", "")

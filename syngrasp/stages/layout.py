@@ -49,7 +49,10 @@ class LayoutConfig(BaseModel):
         0.5, ge=0.0, le=1.0, description="share of objects dropped in any orientation; the rest in resting poses"
     )
     drop_height: float = Field(0.005, ge=0.0, le=0.2, description="of an object's lowest point over the table [m]")
-    mass: Range = Field((0.05, 0.5), description="bounds of an object's mass, which is density times volume [kg]")
+    mass: Range = Field(
+        (0.05, 0.5), description="bounds of an object's mass, which is density times volume times a factor [kg]"
+    )
+    mass_factor: Range = Field((0.8, 1.25), description="range of the factor on an object's mass, 0.1 to 10")
     friction: Range = Field((0.8, 1.2), description="range of the objects' sliding friction")
     max_settle_time: float = Field(3.0, gt=0.0, le=30.0, description="longest fall, simulated [s]")
     start_x: Range = Field((0.30, 0.50), description="of the TCP at the start [m]")
@@ -63,7 +66,8 @@ class LayoutConfig(BaseModel):
     def _check_ranges(self) -> Self:
         bounds: dict[str, Range] = {
             "objects": (1, 8), "area_x": (0.15, 0.85), "area_y": (-0.6, 0.6), "table_height": (-0.4, 0.5),
-            "table_depth": (0.3, 3.0), "table_width": (0.3, 4.0), "mass": (0.005, 5.0), "friction": (0.05, 3.0),
+            "table_depth": (0.3, 3.0), "table_width": (0.3, 4.0), "mass": (0.005, 5.0),
+            "mass_factor": (0.1, 10.0), "friction": (0.05, 3.0),
             "start_x": (0.0, 0.8), "start_y": (-0.7, 0.7), "start_z": (-0.2, 1.1),
         }  # fmt: skip
         for name, (low, high) in bounds.items():
@@ -146,7 +150,8 @@ class LayoutStage:
 
         model = self._catalog.load(entry.uid)
         scale = float(generator.uniform(*entry.scale_range))
-        mass = float(np.clip(entry.density * model.volume * scale**3, *self.config.mass))
+        factor = generator.uniform(*self.config.mass_factor)
+        mass = float(np.clip(factor * entry.density * model.volume * scale**3, *self.config.mass))
         return Body(model, scale, mass, float(generator.uniform(*self.config.friction)))
 
     def _drop(self, generator: np.random.Generator, bodies: list[Body], table: Table) -> tuple[list[Body], F64] | None:
@@ -264,4 +269,6 @@ class LayoutStage:
 
 def _points(body: Body) -> F64:
     """Corners (P, 3) of a body's convex parts in the object frame [m]."""
-    return body.scale * np.concatenate(body.model.hulls)
+    from syngrasp.physics.world import corners
+
+    return body.scale * corners(body.model)

@@ -17,6 +17,7 @@ from syngrasp.stages.context import StageContext
 if TYPE_CHECKING:
     from syngrasp.objects.catalog import Catalog
     from syngrasp.physics.lift import Figures, LiftLimits
+    from syngrasp.physics.world import World
     from syngrasp.robots.base import Robot
 
 CLEAR = 0.2  # share of a limit up to which a rollout is beyond doubt
@@ -36,6 +37,11 @@ class LiftConfig(BaseModel):
     max_deviation: float = Field(0.02, gt=0.0, le=0.2, description="largest distance of the TCP from its command [m]")
     grip_force: tuple[float, float] = Field((30.0, 60.0), description="range of the grip force [N], 5 to 140")
     servo_gain: tuple[float, float] = Field((0.9, 1.1), description="range of the servo gains' factor, 0.2 to 5")
+    push_force: float = Field(
+        0.0, ge=0.0, le=50.0,
+        description="the held object is pushed so hard from six sides and must stay; 0 leaves it out [N]",
+    )  # fmt: skip
+    push_time: float = Field(0.1, gt=0.0, le=2.0, description="of each push, and of the rest after it [s]")
     timestep: float = Field(
         1.0 / 300.0,
         ge=0.0005,
@@ -89,7 +95,9 @@ class LiftStage:
         """Nothing to give back."""
 
     def _lift(self, plan: Plan) -> Rollout | Rejected:
-        from syngrasp.physics.lift import Motion, execute, judge, lift_world, rollout_of
+        from syngrasp.physics.execution import Motion, execute, lift_world
+        from syngrasp.physics.lift import judge, rollout_of
+        from syngrasp.physics.push import push
 
         config = self.config
         models = [self._catalog.load(o.uid) for o in plan.scene.objects]
@@ -102,11 +110,19 @@ class LiftStage:
         )
         if failure:
             return Rejected(self.name, failure.reason, failure.detail)
+        if config.push_force:
+            pushed = push(world, self._robot, plan.scene.target, config.push_force, config.push_time)
+            if pushed.slip > config.max_slip:
+                detail = (
+                    f"{pushed.slip * 100:.1f} cm in the hand under {config.push_force:g} N along {pushed.direction}"
+                )
+                return Rejected(self.name, "pushed_loose", detail)
+            physics |= {"push_force": config.push_force, "push_slip": pushed.slip}
         rollout = rollout_of(plan, recording, figures, physics)
         verify = config.verify_replay == "always" or (
             config.verify_replay == "doubtful" and self._doubtful(figures, rollout)
         )
-        return self._verified(rollout, models) if verify else rollout
+        return self._verified(rollout, models, world) if verify else rollout
 
     def _doubtful(self, figures: Figures, rollout: Rollout) -> bool:
         """Whether a small difference in the motion could turn the verdict, or the stored actions, followed by the
@@ -135,7 +151,7 @@ class LiftStage:
             "noslip_iterations": float(self.config.noslip_iterations),
         }
 
-    def _verified(self, rollout: Rollout, models: Sequence[ObjectModel]) -> Rollout | Rejected:
+    def _verified(self, rollout: Rollout, models: Sequence[ObjectModel], world: World) -> Rollout | Rejected:
         from syngrasp.physics.replay import replay
 
         result = replay(
@@ -148,6 +164,7 @@ class LiftStage:
             rollout.dt,
             self.config.limits(),
             rollout.physics,
+            world,
         )
         if result.lifted:
             return rollout
