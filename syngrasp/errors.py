@@ -74,4 +74,6 @@ class CuroboMissing(SyngraspError):
     """cuRobo cannot be imported."""
 
     def __init__(self, problem: str) -> None:
-        super().__init__(f"cuRobo is not installed ({problem}); install it with: {CUROBO_INSTALL} (cu13-torch: CUDA 13)")
+        super().__init__(
+            f"cuRobo is not installed ({problem}); install it with: {CUROBO_INSTALL} (cu13-torch: CUDA 13)"
+        )

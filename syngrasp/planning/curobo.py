@@ -19,8 +19,9 @@ from syngrasp.planning.curobo_scene import GoalSet, World, build_world, goal_set
 from syngrasp.planning.motion import PROGRESS, hopeless, order
 from syngrasp.planning.options import MotionOptions, NoPlan
 from syngrasp.planning.planner import Problem
+from syngrasp.planning.retry import assembler_of
 from syngrasp.planning.straight import MAX_STEP
-from syngrasp.records import Plan, SceneGrasps
+from syngrasp.records import Plan
 from syngrasp.robots.base import Robot
 
 F64 = NDArray[np.float64]
@@ -86,7 +87,8 @@ class CuroboPlanner:
         asked: list[tuple[int, Assembler, WayProblem]] = []
         for i, problem in enumerate(batch):
             fields = Fields.build(problem.grasps, problem.models)
-            assembler = Assembler(self._robot, fields, problem.grasps, self._motion)
+            stream = problem.rng if problem.retry else None
+            assembler = assembler_of(self._robot, fields, problem.grasps, self._motion, stream)
             goals = self._goals(assembler, problem)
             if isinstance(goals, NoPlan):
                 answers[i] = goals
@@ -98,7 +100,7 @@ class CuroboPlanner:
             if way is None:
                 answers[i] = NoPlan("no_path", f"none to {len(set(way_problem.goals.grasp.tolist()))} grasps")
             else:
-                answers[i] = join(assembler, int(way_problem.goals.grasp[way.goal]), way.path)
+                answers[i] = self._join(assembler, batch[i], int(way_problem.goals.grasp[way.goal]), way.path)
         return [answers[i] for i in range(len(batch))]
 
     def _goals(self, assembler: Assembler, problem: Problem) -> GoalSet | NoPlan:
@@ -122,25 +124,25 @@ class CuroboPlanner:
             return max(failures, key=lambda f: PROGRESS.index(f.reason), default=NoPlan("no_approach", "no goals"))
         return goal_set(problem.grasps, chosen, self._motion.approach_length, self._options.goals)
 
+    def _join(self, assembler: Assembler, problem: Problem, grasp: int, path: F64) -> Plan | NoPlan:
+        """The whole motion through a way (N, dof) that ends near the begin of a grasp's approach.
 
-def join(assembler: Assembler, grasp: int, path: F64) -> Plan | NoPlan:
-    """The whole motion through a way (N, dof) that ends near the begin of a grasp's approach.
-
-    The way's end decides how the arm stands at the grasp; it is then bent a little to meet the approach exactly.
-    """
-    grasps, length = assembler.grasps, assembler.options.approach_length
-    T = grasps.T_base_tcp[grasp]
-    count = int(np.ceil(length / LINE_STEP - 1e-9)) + 1
-    line = np.repeat(T[None], count, axis=0)
-    line[:, :3, 3] += np.linspace(-length, 0.0, count)[:, None] * T[:3, 2]
-    q = assembler.robot.ik_along(line, path[-1], MAX_STEP)
-    if len(q) < count:
-        return NoPlan("no_approach", f"grasp {grasp}: out of reach from the way's end")
-    chosen = _with_goal(assembler, grasp, q[-1])
-    candidate = chosen.candidate(0)
-    if isinstance(candidate, NoPlan):
-        return candidate
-    return chosen.finish(candidate, bent(path, assembler.q_start, candidate.approach[0]))
+        The way's end decides how the arm stands at the grasp; it is then bent a little to meet the approach exactly.
+        """
+        length, T = self._motion.approach_length, problem.grasps.T_base_tcp[grasp]
+        count = int(np.ceil(length / LINE_STEP - 1e-9)) + 1
+        line = np.repeat(T[None], count, axis=0)
+        line[:, :3, 3] += np.linspace(-length, 0.0, count)[:, None] * T[:3, 2]
+        q = self._robot.ik_along(line, path[-1], MAX_STEP)
+        if len(q) < count:
+            return NoPlan("no_approach", f"grasp {grasp}: out of reach from the way's end")
+        only = replace(problem.grasps, q_goal=q[-1:], grasp_of_goal=np.array([grasp], dtype=np.int32))
+        stream = problem.rng if problem.retry else None
+        assembler = assembler_of(self._robot, assembler.fields, only, self._motion, stream)
+        candidate = assembler.candidate(0)
+        if isinstance(candidate, NoPlan):
+            return candidate
+        return assembler.finish(candidate, bent(path, assembler.q_start, candidate.approach[0]))
 
 
 def bent(path: F64, start: F64, end: F64) -> F64:
@@ -154,9 +156,3 @@ def bent(path: F64, start: F64, end: F64) -> F64:
     moved = path + (1.0 - part) * (start - path[0]) + part * (end - path[-1])
     moved[0], moved[-1] = start, end
     return moved
-
-
-def _with_goal(assembler: Assembler, grasp: int, q: F64) -> Assembler:
-    """The same scene with one configuration (dof,) at one grasp as its only goal."""
-    one: SceneGrasps = replace(assembler.grasps, q_goal=q[None], grasp_of_goal=np.array([grasp], dtype=np.int32))
-    return Assembler(assembler.robot, assembler.fields, one, assembler.options)

@@ -127,8 +127,8 @@ class CuroboSolver:
         """Compiles cuRobo's kernels and records its CUDA graphs, with a small motion in the open."""
         T = robot.fk(robot.q_home)
         T[2, 3] += 0.05
-        one = GoalSet(np.zeros(1, dtype=np.int64), T[None, :3, 3], se3.quat_from_matrix(T[None, :3, :3]))
-        goals = GoalSet(*(np.repeat(values, self._options.goals, axis=0) for values in one))
+        T, count = np.repeat(T[None], self._options.goals, axis=0), self._options.goals
+        goals = GoalSet(np.zeros(count, dtype=np.int64), T[:, :3, 3], se3.quat_from_matrix(T[:, :3, :3]))
         away = Block("table", np.array([0.0, 0.0, -10.0, 1.0, 0.0, 0.0, 0.0]), np.full(3, 0.1))
         self.solve([WayProblem(World(away, ()), robot.q_home, goals)])
 

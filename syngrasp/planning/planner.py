@@ -21,6 +21,7 @@ class Problem:
     grasps: SceneGrasps
     models: Sequence[ObjectModel]  # of the scene's objects, in order
     rng: np.random.Generator  # the scene's own
+    retry: bool = False  # whether the hand is to miss at first, see `planning.retry`
 
 
 class Planner(Protocol):
@@ -42,7 +43,8 @@ class RrtPlanner:
         self._robot, self._options = robot, options
 
     def plan(self, problems: Sequence[Problem]) -> list[Plan | NoPlan]:
-        return [plan_motion(self._robot, p.grasps, p.models, self._options, p.rng) for p in problems]
+        robot, options = self._robot, self._options
+        return [plan_motion(robot, p.grasps, p.models, options, p.rng, retry=p.retry) for p in problems]
 
     def close(self) -> None:
         pass
