@@ -37,19 +37,21 @@ def robot() -> Robot:
 def models() -> tuple[ObjectModel, ...]:
     """A few objects, each with its grid; the first three are narrow enough to grasp anyhow."""
     return (
-        _model("box", [_box((0.05, 0.04, 0.10))]),
-        _model("can", [_prism(0.028, 0.11)]),
-        _model("bar", [_box((0.14, 0.035, 0.04))]),
-        _model("mug", [_prism(0.036, 0.09), _box((0.03, 0.012, 0.06)) + np.array([0.05, 0.0, 0.0])]),
-        _model("carton", [_box((0.07, 0.09, 0.18))]),
-        _model("bottle", [_prism(0.03, 0.14), _prism(0.014, 0.22) + np.array([0.0, 0.0, 0.04])]),
-        _model("wall", [_box((0.30, 0.03, 0.30))]),
+        model_of("box", [_box((0.05, 0.04, 0.10))]),
+        model_of("can", [_prism(0.028, 0.11)]),
+        model_of("bar", [_box((0.14, 0.035, 0.04))]),
+        model_of("mug", [_prism(0.036, 0.09), _box((0.03, 0.012, 0.06)) + np.array([0.05, 0.0, 0.0])]),
+        model_of("carton", [_box((0.07, 0.09, 0.18))]),
+        model_of("bottle", [_prism(0.03, 0.14), _prism(0.014, 0.22) + np.array([0.0, 0.0, 0.04])]),
+        model_of("wall", [_box((0.30, 0.03, 0.30))]),
     )
 
 
-def scene_grasps(rng: np.random.Generator, objects: int = 6, slot: Slot | None = None) -> SceneGrasps:
+def scene_grasps(
+    rng: np.random.Generator, objects: int = 6, slot: Slot | None = None, arm: Robot | None = None
+) -> SceneGrasps:
     """A random scene, its target's grasps from above and from the sides, and the free configurations at them."""
-    arm, library = robot(), models()
+    arm, library = arm or robot(), models()
     chosen = [int(rng.integers(3)), *(int(rng.integers(LOOSE)) for _ in range(objects - 1))]
     placed, radii = [], []
     for index in chosen:
@@ -135,7 +137,8 @@ def _prism(radius: float, height: float, sides: int = 20) -> F64:
     return np.concatenate([np.c_[ring, np.full(sides, z)] for z in (-height / 2, height / 2)])
 
 
-def _model(uid: str, hulls: list[F64]) -> ObjectModel:
+def model_of(uid: str, hulls: list[F64]) -> ObjectModel:
+    """An object of the given convex parts, in its own frame."""
     corners = np.concatenate(hulls)
     entry = ObjectEntry(
         uid, uid, uid, "CC0-1.0", "test", "", 12, True, len(hulls), 0, tuple(np.ptp(corners, axis=0)), (0.9, 1.1),

@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 
 from syngrasp.physics.world import bodies_of, build_world, table_of
 from syngrasp.records import Scene
+from syngrasp.robots.base import Robot
 from tests.planning import clutter
 
 F64 = NDArray[np.float64]
@@ -16,9 +17,9 @@ F64 = NDArray[np.float64]
 class Contacts:
     """Deepest penetrations of an arm and a held target in a scene."""
 
-    def __init__(self, scene: Scene) -> None:
-        self.scene = scene
-        self.world = build_world(bodies_of(scene, clutter.models_of(scene)), table_of(scene), clutter.robot())
+    def __init__(self, scene: Scene, arm: Robot | None = None) -> None:
+        self.scene, self.arm = scene, arm or clutter.robot()
+        self.world = build_world(bodies_of(scene, clutter.models_of(scene)), table_of(scene), self.arm)
         self.data = mujoco.MjData(self.world.model)
         model = self.world.model
         self.names = [model.geom(i).name for i in range(model.ngeom)]
@@ -28,7 +29,7 @@ class Contacts:
         world, data, target = self.world, self.data, f"object{self.scene.target}/"
         assert world.robot is not None
         data.qpos[world.robot.q] = q
-        data.qpos[world.robot.finger_q] = clutter.robot().finger_positions(width)[: len(world.robot.finger_q)]
+        data.qpos[world.robot.finger_q] = self.arm.finger_positions(width)[: len(world.robot.finger_q)]
         poses = np.stack([o.pose for o in self.scene.objects])
         poses[self.scene.target, 2] += held
         data.qpos[world.object_q] = poses

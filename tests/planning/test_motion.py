@@ -12,12 +12,10 @@ from syngrasp.planning import motion, rrt
 from syngrasp.planning.arrays import robot_arrays
 from syngrasp.planning.collision import SceneField
 from syngrasp.planning.options import MotionOptions, NoPlan
-from syngrasp.planning.retime import Motion, extremes, interpolate
-from syngrasp.planning.straight import straight_line, tcp_positions
+from syngrasp.planning.straight import straight_line
 from syngrasp.records import Phase, PlacedObject, Plan, SceneGrasps
 from syngrasp.stages.plan import PlanConfig
 from tests.planning import clutter
-from tests.planning.mujoco_check import Contacts
 
 OPTIONS = PlanConfig().options()
 SCENES = range(12)
@@ -39,91 +37,8 @@ def _planned() -> tuple[Plan, ...]:
     return tuple(p for p in plans if isinstance(p, Plan))
 
 
-def _span(plan: Plan, phase: Phase) -> Motion:
-    """The samples of a phase and the one after it."""
-    index = np.flatnonzero(plan.phase == phase)
-    index = np.append(index, min(index[-1] + 1, len(plan.q) - 1))
-    return Motion(plan.q[index], plan.qd[index])
-
-
 def test_most_scenes_are_solved():
     assert len(_planned()) >= len(SCENES) - 2
-
-
-def test_reach_touches_nothing_by_mujocos_check():
-    """The balls cover the hand's edges to within 3 mm: a goal that is free by them may graze by MuJoCo's meshes."""
-    arm, grazing = clutter.robot(), 0
-    for plan in _planned():
-        contacts, reach = Contacts(plan.scene), _span(plan, Phase.REACH)
-        q = interpolate(reach.q, reach.qd, plan.dt, 5)
-        depth = np.array([contacts.penetration(row, arm.gripper.max_width) for row in q])
-        away = np.linalg.norm(arm.fk(q)[:, :3, 3] - plan.T_base_grasp[:3, 3], axis=1) > OPTIONS.approach_length
-        assert depth[away].max() == 0.0
-        assert depth.max() < 0.003
-        grazing += bool(depth.max() > 0.0)
-    assert grazing <= 0.1 * len(_planned())
-
-
-def test_lift_touches_nothing_but_the_target_by_mujocos_check():
-    for plan in _planned():
-        contacts, lift = Contacts(plan.scene), _span(plan, Phase.LIFT)
-        q = interpolate(lift.q, lift.qd, plan.dt, 5)
-        rise = tcp_positions(robot_arrays(clutter.robot()), q)[:, 2]
-        at_rest = contacts.penetration(q[0], plan.grasp_width, held=1e-6, ignore_target=True)
-        for configuration, height in zip(q, rise - rise[0], strict=True):
-            depth = contacts.penetration(configuration, plan.grasp_width, held=height, ignore_target=True)
-            assert depth <= max(at_rest, 0.0005)
-
-
-def test_motion_begins_at_the_start_and_ends_at_the_grasp():
-    arm = clutter.robot()
-    for plan in _planned():
-        assert np.array_equal(plan.q[0], plan.scene.q_start)
-        closing = np.flatnonzero(plan.phase == Phase.CLOSE)[0]
-        error = se3.invert(plan.T_base_grasp) @ arm.fk(plan.q[closing])
-        assert np.linalg.norm(error[:3, 3]) < 1e-6
-        assert se3.rotation_angle(error[:3, :3]) < 1e-6
-        assert np.all(plan.gripper[:closing] == 1.0)
-        assert np.all(plan.gripper[closing:] == -1.0)
-        assert np.all(np.diff(plan.phase.astype(int)) >= 0)
-        assert not plan.qd[[0, closing, -1]].any()
-
-
-def test_every_limit_is_kept():
-    arm = clutter.robot()
-    for plan in _planned():
-        for phase in (Phase.REACH, Phase.LIFT):
-            velocity, acceleration, jerk = extremes(_span(plan, phase), plan.dt)
-            assert np.all(velocity <= OPTIONS.velocity * arm.limits.velocity * (1 + 1e-9))
-            assert np.all(acceleration <= OPTIONS.acceleration * arm.limits.acceleration * (1 + 1e-9))
-            assert np.all(jerk <= OPTIONS.jerk * arm.limits.jerk * (1 + 1e-9))
-        q = interpolate(plan.q, plan.qd, plan.dt, 10)
-        assert np.all((q >= arm.limits.q_lower) & (q <= arm.limits.q_upper))
-
-
-def test_there_is_no_stop_before_the_grasp():
-    """Joint speed goes above 7 % of its peak once and below it once; so does the TCP's."""
-    for plan in _planned():
-        reach = _span(plan, Phase.REACH)
-        q = interpolate(reach.q, reach.qd, plan.dt, 20)
-        speed = np.linalg.norm(np.diff(q, axis=0), axis=1)
-        assert np.abs(np.diff((speed > 0.07 * speed.max()).astype(int))).sum() <= 2
-
-
-def test_approach_and_lift_are_straight():
-    arrays = robot_arrays(clutter.robot())
-    for plan in _planned():
-        reach, lift = (_span(plan, phase) for phase in (Phase.REACH, Phase.LIFT))
-        tcp = se3.transform(
-            se3.invert(plan.T_base_grasp), tcp_positions(arrays, interpolate(reach.q, reach.qd, plan.dt, 10))
-        )
-        last = tcp[np.linalg.norm(tcp, axis=1) < 0.035]
-        assert np.abs(last[:, :2]).max() < 0.003
-        assert np.all(np.diff(last[:, 2]) > -1e-5)
-        up = tcp_positions(arrays, interpolate(lift.q, lift.qd, plan.dt, 10))
-        assert np.abs(up - up[0])[:, :2].max() < 0.001
-        assert np.all(np.diff(up[:, 2]) > -1e-5)
-        assert up[-1, 2] - up[0, 2] == pytest.approx(OPTIONS.lift_height, abs=1e-4)
 
 
 def test_episodes_have_a_sensible_length():
