@@ -63,9 +63,10 @@ class MissingExtra(SyngraspError):
         super().__init__(f"{feature} is not installed; install it with: pip install 'syngrasp[{extra}]'")
 
 
-# The first commit on from v0.8.0 whose small meshes are no phantom obstacles. PyPI's `nvidia-curobo` is an empty stub.
+# A commit after v0.8.0: in that release small meshes are phantom obstacles. PyPI's `nvidia-curobo` is an empty stub,
+# and PyPI takes no package with an extra that names a git repository: so there is no extra for it.
 CUROBO_INSTALL = (
-    "pip install 'nvidia-curobo[cu12-torch] @ git+https://github.com/NVlabs/curobo@"
+    "pip install 'nvidia-curobo[cu13-torch] @ git+https://github.com/NVlabs/curobo@"
     "a35a708ecfbb26eb9ab2d7ef22c65919c4fae4a9'"
 )
 
@@ -75,5 +76,5 @@ class CuroboMissing(SyngraspError):
 
     def __init__(self, problem: str) -> None:
         super().__init__(
-            f"cuRobo is not installed ({problem}); install it with: {CUROBO_INSTALL} (cu13-torch: CUDA 13)"
+            f"cuRobo is not installed ({problem}); install it with: {CUROBO_INSTALL} (CUDA 12: cu12-torch)"
         )

@@ -14,6 +14,7 @@ import typer
 
 from syngrasp import __version__
 from syngrasp.cli.output import print_json, print_table
+from syngrasp.errors import CUROBO_INSTALL
 
 REQUIRED = (
     "numpy", "scipy", "numba", "mujoco", "warp-lang", "trimesh", "embreex", "coacd", "vhacdx",
@@ -22,6 +23,8 @@ REQUIRED = (
 )  # fmt: skip
 OPTIONAL = {"ray": ("cluster", "generate on many cores or machines"), "matplotlib": ("viz", "stats --plots"),
             "objaverse": ("objaverse", "downloading meshes from Objaverse")}  # fmt: skip
+# Distributions that no extra brings, each with the module that it must hold, its use and its own command.
+OUTSIDE = {"nvidia-curobo": ("curobo", "plan.kind curobo, with an NVIDIA GPU", CUROBO_INSTALL)}
 
 
 def doctor(as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False) -> None:
@@ -33,6 +36,7 @@ def doctor(as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] 
     """
     required = {name: _version(name) for name in REQUIRED}
     optional = {name: _version(name) for name in OPTIONAL}
+    optional |= {name: _version(name) if importlib.util.find_spec(OUTSIDE[name][0]) else None for name in OUTSIDE}
     report: dict[str, Any] = {
         "syngrasp": __version__,
         "python": platform.python_version(),
@@ -59,9 +63,13 @@ def _print(report: dict[str, Any], required: dict[str, str | None], optional: di
     rows.append(["workers", "present" if report["workers"] else "missing: --executor ray needs a checkout or an image"])
     rows += [[name, version or "missing; get it with: pip install syngrasp"] for name, version in required.items()]
     for name, version in optional.items():
-        extra, use = OPTIONAL[name]
-        rows.append([name, version or f"missing ({use}); get it with: pip install 'syngrasp[{extra}]'"])
+        use, command = OUTSIDE[name][1:] if name in OUTSIDE else _by_extra(*OPTIONAL[name])
+        rows.append([name, version or f"missing ({use}); get it with: {command}"])
     print_table(["", ""], [[name, str(value)] for name, value in rows])
+
+
+def _by_extra(extra: str, use: str) -> tuple[str, str]:
+    return use, f"pip install 'syngrasp[{extra}]'"
 
 
 def _version(distribution: str) -> str | None:

@@ -51,9 +51,10 @@ class CuroboSolver:
 
     def __init__(self, robot: Robot, options: CuroboOptions, padding: float, seed: int) -> None:
         try:
-            torch = importlib.import_module("torch")
             from curobo.batch_motion_planner import BatchMotionPlanner, MotionPlannerCfg
             from curobo.types import DeviceCfg
+
+            torch = importlib.import_module("torch")
         except ImportError as error:
             raise CuroboMissing(str(error)) from None
         if not torch.cuda.is_available():

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import importlib.util
 import subprocess
 import sys
 
@@ -7,6 +8,7 @@ import numpy as np
 import pytest
 from pydantic import ValidationError
 
+from syngrasp.errors import CUROBO_INSTALL, SyngraspError
 from syngrasp.records import Plan, SceneGrasps, Slot
 from syngrasp.robots import RobotConfig
 from syngrasp.stage import Rejected
@@ -62,6 +64,17 @@ def test_a_scene_without_goals_is_rejected(stage: PlanStage, batch: list[SceneGr
     (answer,) = stage.process([empty])
     assert isinstance(answer, Rejected)
     assert (answer.stage, answer.reason) == ("plan", "no_approach")
+
+
+def test_a_missing_curobo_is_told_in_one_line_with_the_way_to_get_it():
+    if importlib.util.find_spec("curobo"):
+        pytest.skip("cuRobo is installed")
+    stage = PlanStage(PlanConfig(kind="curobo"), StageContext(seed=7, robot=RobotConfig(), catalog=""))
+    with pytest.raises(SyngraspError) as error:
+        stage.setup()
+    assert CUROBO_INSTALL in str(error.value)
+    assert "\n" not in str(error.value)
+    stage.close()
 
 
 def test_config_has_units_and_bounds():

@@ -1,3 +1,4 @@
-# What the adapter uses of cuRobo 0.8 (V2), written down from its source: signatures only, names in its order. Parameters
-# that the adapter does not give are left out. tests/planning/test_curobo_api.py holds this against an installed cuRobo.
+# What the adapter uses of cuRobo 0.8 (V2), written down from its source: signatures only, names in its order;
+# parameters that the adapter does not give are left out. tests/planning/test_curobo_api.py holds it against an
+# installed cuRobo.
 __version__: str
