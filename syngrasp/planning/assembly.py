@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from syngrasp.planning import kernels
 from syngrasp.planning.arrays import robot_arrays
 from syngrasp.planning.collision import SceneField
-from syngrasp.planning.options import MotionOptions, NoPlan, pace
+from syngrasp.planning.options import MotionOptions, NoPlan, lift_pace, reach_pace
 from syngrasp.planning.retime import Motion, interpolate, retime
 from syngrasp.planning.smoothing import path_length, smooth
 from syngrasp.planning.straight import straight_line, tcp_positions
@@ -69,8 +69,8 @@ class Assembler:
         self.opened = robot.gripper.max_width
         self.q_start = np.ascontiguousarray(grasps.scene.q_start, dtype=np.float64)
         self.start_clearance = self.clearance(self.q_start)
-        self.reach_pace = pace(robot.limits, options, options.tcp_speed)
-        self.lift_pace = pace(robot.limits, options, options.lift_speed)
+        self.reach_pace = reach_pace(robot.limits, options)
+        self.lift_pace = lift_pace(robot.limits, options)
 
     def clearance(self, q: F64, width: float | None = None, field: SceneField | None = None) -> float:
         """Clearance [m] of a configuration (dof,), at most a decimetre; by default with the gripper open, to all."""
