@@ -32,13 +32,15 @@ class MotionOptions:
     max_detour: float
     max_goals: int
     quality_weight: float
+    retry_offset: tuple[float, float]
+    retry_distance: tuple[float, float]
 
 
 @dataclass(frozen=True, slots=True)
 class NoPlan:
     """Why there is no motion."""
 
-    reason: str  # start_in_collision, no_approach, no_lift_path, no_path, not_smooth, spline_collides
+    reason: str  # start_in_collision, no_approach, no_lift_path, no_path, not_smooth, spline_collides, no_retry
     detail: str
 
 

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 
-from syngrasp.records import Plan, SceneGrasps
+from syngrasp.records import Plan, SceneGrasps, Slot
 from syngrasp.robots import make_robot
 from syngrasp.seeding import rng
 from syngrasp.stage import Rejected
@@ -46,11 +46,32 @@ class PlanConfig(BaseModel):
     max_goals: int = Field(64, ge=1, le=10_000, description="goals looked at in a scene")
     quality_weight: float = Field(1.0, ge=0.0, le=100.0, description="joint travel that the best grasp is worth [rad]")
 
+    retry_fraction: float = Field(
+        0.0, ge=0.0, le=1.0, description="share of the slots whose first grasp misses on purpose and is tried again"
+    )
+    retry_offset: tuple[float, float] = Field(
+        (0.02, 0.08), description="range of how far a missed grasp lies beside or before the true one [m], 0 to 0.3"
+    )
+    retry_distance: tuple[float, float] = Field(
+        (0.10, 0.16),
+        description="range of how far before the grasp the hand backs off to after a miss [m], 0.02 to 0.4",
+    )
+
+    @model_validator(mode="after")
+    def _check_ranges(self) -> Self:
+        for name, (low, high) in {"retry_offset": (0.0, 0.3), "retry_distance": (0.02, 0.4)}.items():
+            first, last = getattr(self, name)
+            if not low <= first <= last <= high:
+                raise ValueError(f"{name}: [{first}, {last}] is not an ascending range within [{low}, {high}]")
+        if self.retry_distance[0] <= self.retry_offset[1]:
+            raise ValueError(f"retry_distance must begin beyond the largest retry_offset, {self.retry_offset[1]} m")
+        return self
+
     def options(self) -> MotionOptions:
         """The same values as the planner takes them."""
         from syngrasp.planning.options import MotionOptions
 
-        return MotionOptions(**self.model_dump(exclude={"kind"}))
+        return MotionOptions(**self.model_dump(exclude={"kind", "retry_fraction"}))
 
 
 class PlanStage:
@@ -88,5 +109,11 @@ class PlanStage:
         models = [self._catalog.load(o.uid) for o in grasps.scene.objects]
         slot = grasps.scene.slot
         stream = rng(self._context.seed, self.name, slot.shard, slot.episode, slot.attempt)
-        plan = plan_motion(self._robot, grasps, models, self._config.options(), stream)
+        plan = plan_motion(self._robot, grasps, models, self._config.options(), stream, retry=self._retries(slot))
         return Rejected(self.name, plan.reason, plan.detail) if isinstance(plan, NoPlan) else plan
+
+    def _retries(self, slot: Slot) -> bool:
+        """Whether a slot gets a motion that misses at first: of all its attempts alike, so that the share of episodes
+        is the one asked for whatever becomes of attempts."""
+        stream = rng(self._context.seed, "retry", slot.shard, slot.episode, 0)
+        return bool(stream.random() < self._config.retry_fraction)
