@@ -18,6 +18,7 @@ U8 = NDArray[np.uint8]
 
 MISSED_SHARE = 0.25  # of the grasp's width: fingers that close further hold nothing of it
 FOLLOWED = 0.02  # a target that rose this far was in the hand once [m]
+TOUCHED = 0.003  # a target that moved this far under a grasp that was to miss it was touched [m]
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,7 +36,7 @@ class LiftLimits:
 class Failure:
     """Why a motion is no lift."""
 
-    reason: str  # diverged, collided, grasp_missed, not_lifted, dropped, slipped, scene_disturbed
+    reason: str  # diverged, collided, disturbed_by_miss, grasp_missed, not_lifted, dropped, slipped, scene_disturbed
     detail: str
 
 
@@ -68,6 +69,8 @@ def judge(
     closed = recording.gripper_width[_lift_start(phase)]
     if figures.deviation > limits.deviation:
         failure = Failure("collided", f"TCP {figures.deviation * 100:.1f} cm off its command")
+    elif (touched := _moved_by_miss(recording, phase, target)) > TOUCHED:
+        failure = Failure("disturbed_by_miss", f"the target moved {touched * 1000:.1f} mm before the grasp")
     elif figures.lift_height < limits.lift_height and closed < MISSED_SHARE * grasp_width:
         failure = Failure("grasp_missed", f"fingers closed to {closed * 1000:.1f} mm")
     elif figures.lift_height < limits.lift_height:
@@ -115,17 +118,26 @@ def actions(T_base_tcp: F64, gripper: F64) -> F32:
 
 
 def goal_poses(ee_pose: F32, T_base_grasp: F64, gripper: F64) -> F32:
-    """Goal labels (F, 7): the grasp until the gripper closes, then the next frame's TCP pose."""
+    """Goal labels (F, 7): the grasp while the gripper is told to be open, the next frame's TCP pose while closed."""
     following = np.concatenate([ee_pose[1:], ee_pose[-1:]])
     grasp = se3.pose7_from_matrix(T_base_grasp).astype(np.float32)
-    before = np.cumsum(gripper < 0) == 0
-    return np.where(before[:, None], grasp, following)
+    return np.where(gripper[:, None] > 0, grasp, following)
 
 
 def _lift_start(phase: U8) -> int:
     """First frame of the lift; the last frame when there is none."""
-    lifting = np.flatnonzero(phase >= Phase.LIFT)
+    lifting = np.flatnonzero((phase == Phase.LIFT) | (phase == Phase.HOLD))
     return int(lifting[0]) if len(lifting) else len(phase) - 1
+
+
+def _moved_by_miss(recording: Recording, phase: U8, target: int) -> float:
+    """How far the target moved until the hand closed for the last time [m]; 0 where it closed only once."""
+    opened = np.flatnonzero((phase == Phase.REACH) | (phase == Phase.RETREAT))
+    until = int(opened[-1]) + 1 if len(opened) else 0
+    if not np.any(phase[:until] == Phase.CLOSE):
+        return 0.0
+    position = recording.object_pose[: until + 1, target, :3]
+    return float(np.linalg.norm(position - position[0], axis=1).max())
 
 
 def _figures(recording: Recording, T_commanded: F64, phase: U8, target: int, dt: float, limits: LiftLimits) -> Figures:

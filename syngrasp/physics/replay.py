@@ -108,10 +108,12 @@ def integrate(T_first: F64, action: F64) -> F64:
 
 
 def phases_of(action: F64) -> U8:
-    """Phases (F,) as the actions show them: reach until the gripper closes, lift once the TCP moves again."""
+    """Phases (F,) as the actions show them: reach while the gripper is open, close while it is closed, lift once the
+    TCP moves after it has closed for good. What follows a grasp that missed counts as another reach."""
     closing = action[:, 6] < 0
+    for_good = np.cumsum(~closing[::-1])[::-1] == 0
     moving = np.linalg.norm(action[:, :3], axis=-1) > STILL
-    lifting = np.cumsum(closing & moving) > 0
+    lifting = np.cumsum(for_good & moving) > 0
     return np.where(lifting, Phase.LIFT, np.where(closing, Phase.CLOSE, Phase.REACH)).astype(np.uint8)
 
 
