@@ -197,12 +197,10 @@ class LayoutStage:
                 break
         if 0 not in kept or len(kept) < min(config.objects[0], len(bodies)):
             return None
-        poses = []
-        for R, p, spot in zip(rotations, points, spots, strict=True):
-            if spot is not None:
-                z = table.height + config.drop_height - p[:, 2].min()
-                poses.append(se3.pose7_from_matrix(se3.make(R, [*spot, z])))
-        return [bodies[i] for i in kept], np.stack(poses)
+        low = np.array([points[i][:, 2].min() for i in kept])
+        positions = np.column_stack([[spots[i] for i in kept], table.height + config.drop_height - low])
+        poses = se3.pose7_from_matrix(se3.make(np.stack([rotations[i] for i in kept]), positions))
+        return [bodies[i] for i in kept], poses
 
     def _draw_rotation(self, generator: np.random.Generator, model: ObjectModel) -> F64:
         if not model.entry.upright_only and generator.random() < self.config.random_pose_fraction:
@@ -218,16 +216,15 @@ class LayoutStage:
             return Rejected(self.name, "diverged", "the simulation left the finite numbers")
         if not settled.at_rest:
             return Rejected(self.name, "unsettled", f"objects still move after {settled.time:.1f} s")
-        for body, pose in zip(bodies, settled.poses, strict=True):
-            uid, (x, y) = body.model.entry.uid, pose[:2]
-            beyond = max(
-                config.area_x[0] - x, x - config.area_x[1], config.area_y[0] - y, y - config.area_y[1]
-            )  # fmt: skip
-            if beyond > config.margin:
-                return Rejected(self.name, "left_area", f"{uid} lies {beyond * 100:.0f} cm outside")
-            shape = se3.transform(se3.matrix_from_pose7(pose), _points(body))
-            if np.any(np.abs(shape[:, :2] - table.center) > np.array(table.size) / 2):
-                return Rejected(self.name, "off_table", f"{uid} sticks out over the table's edge")
+        low, high = np.transpose([config.area_x, config.area_y])
+        beyond = np.maximum(low - settled.poses[:, :2], settled.poses[:, :2] - high).max(axis=1)
+        if beyond[farthest := int(beyond.argmax())] > config.margin:
+            uid = bodies[farthest].model.entry.uid
+            return Rejected(self.name, "left_area", f"{uid} lies {beyond[farthest] * 100:.0f} cm outside")
+        for body, T in zip(bodies, se3.matrix_from_pose7(settled.poses), strict=True):
+            flat = _points(body) @ T[:2, :3].T + T[:2, 3]
+            if np.any(np.abs(flat - table.center) > np.array(table.size) / 2):
+                return Rejected(self.name, "off_table", f"{body.model.entry.uid} sticks out over the table's edge")
         return None
 
     def _draw_start(self, generator: np.random.Generator, scene: Scene, models: Sequence[ObjectModel]) -> F64 | None:
