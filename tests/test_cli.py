@@ -219,6 +219,13 @@ def test_what_is_generated_verifies_and_lifts_again(
     assert "say which" in refused(capsys, "replay", str(generated), "--catalog", str(catalog))
 
 
+def test_episodes_made_again_from_their_seeds_are_equal_bit_for_bit(
+    generated: Path, catalog: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    result = told_json(capsys, "replay", str(generated), "--all", "--from-seed", "--catalog", str(catalog))
+    assert result["equal"] == result["episodes"] > 0, result["results"]
+
+
 def test_a_dataset_is_not_continued_with_another_recipe(
     generated: Path, catalog: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -109,21 +109,31 @@ def replay(
     dataset: DatasetArgument,
     episode: Annotated[int | None, typer.Option(min=0, help="Episode, counted through the dataset.")] = None,
     every: Annotated[bool, typer.Option("--all", help="Every episode.")] = False,
+    from_seed: Annotated[
+        bool, typer.Option("--from-seed", help="Make the episode again from its seed; all states must be equal.")
+    ] = False,
     catalog: Annotated[Path | None, typer.Option(help="The catalog it was made from; without it the built-in.")] = None,
     as_json: JsonOption = False,
 ) -> None:
     """Execute stored actions in MuJoCo again and say whether they lift. Exits with 1 if one does not.
 
+    With --from-seed the whole episode is made again, and its states are compared bit for bit with the stored ones;
+    they are equal on the same type of machine with the same versions.
+
     \b
     Example:
       syngrasp replay data --episode 3
       syngrasp replay data --all --catalog objects
+      syngrasp replay data --all --from-seed
     """
     from syngrasp.cli.catalogs import catalog_or_builtin
     from syngrasp.cli.replaying import Replayer
 
     if every == (episode is not None):
         raise SyngraspError("say which: --episode I, or --all")
+    if from_seed:
+        _remake(dataset, episode, catalog, as_json)
+        return
     replayer = Replayer(dataset, catalog_or_builtin(catalog, print_event if as_json else lambda event: None))
     results = []
     for index in range(replayer.episodes) if every else [episode or 0]:
@@ -138,6 +148,27 @@ def replay(
     elif every:
         print(f"{lifted} of {len(results)} lift")
     if lifted < len(results):
+        raise typer.Exit(1)
+
+
+def _remake(dataset: str, episode: int | None, catalog: Path | None, as_json: bool) -> None:
+    from syngrasp.cli.catalogs import catalog_or_builtin
+    from syngrasp.cli.replaying import Remaker
+
+    remaker = Remaker(dataset, catalog_or_builtin(catalog, print_event if as_json else lambda event: None))
+    results = []
+    for index in range(remaker.episodes) if episode is None else [episode]:
+        result = remaker.remake(index)
+        results.append(result)
+        if not as_json:
+            told = "equal" if result["equal"] else f"differs: {result['difference']}"
+            print(f"episode {index} ({result['instruction']}): {told}")
+    equal = sum(result["equal"] for result in results)
+    if as_json:
+        print_json({"episodes": len(results), "equal": equal, "results": results})
+    elif episode is None:
+        print(f"{equal} of {len(results)} equal")
+    if equal < len(results):
         raise typer.Exit(1)
 
 

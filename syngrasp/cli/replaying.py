@@ -1,12 +1,24 @@
-"""Replaying stored episodes: joins the dataset's reader and physics."""
+"""Replaying stored episodes, by their actions or from their seeds: joins the dataset's reader, physics and stages."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
 
 from syngrasp.errors import DatasetError
+
+if TYPE_CHECKING:
+    from syngrasp.dataset import Dataset
+    from syngrasp.objects.catalog import Catalog
+
+STATES = (
+    "joint_position", "joint_velocity", "gripper_width", "ee_pose", "action", "goal_pose", "object_pose", "phase",
+)  # fmt: skip
 
 
 class Replayer:
@@ -16,17 +28,11 @@ class Replayer:
     """
 
     def __init__(self, dataset: str, catalog: str | Path) -> None:
-        from syngrasp import dataset as datasets
-        from syngrasp.objects.catalog import Catalog
         from syngrasp.robots import RobotConfig, make_robot
         from syngrasp.stages.lift import LiftConfig
 
-        self._dataset = datasets.open(dataset)
+        self._dataset, self._catalog = _open(dataset, catalog)
         info = self._dataset.info
-        self._catalog = Catalog.open(catalog)
-        if self._catalog.hash != info.catalog_hash:
-            problem = f"was made from another catalog than {catalog}; name the right one with --catalog"
-            raise DatasetError(dataset, problem)
         self._name = dataset
         self._robot = make_robot(RobotConfig.model_validate(info.recipe["robot"]))  # pyright: ignore[reportArgumentType]
         self._lift = LiftConfig.model_validate(info.recipe["lift"])
@@ -54,3 +60,71 @@ class Replayer:
         )
         slot = {"episode": episode, "shard": scene.slot.shard, "slot": scene.slot.episode}
         return {**slot, "instruction": scene.instruction, **asdict(result)}
+
+
+class Remaker:
+    """Makes episodes again from nothing but the recipe, the seed and the catalog: layout to lift, no pictures.
+
+    Raises DatasetError when the catalog is not the one that the dataset was made from.
+    """
+
+    def __init__(self, dataset: str, catalog: str | Path) -> None:
+        from syngrasp.config import parse_recipe
+        from syngrasp.generate.factory import RecipeStages
+        from syngrasp.generate.jobs import ROLLOUT_STAGE, STAGES
+
+        self._dataset, _ = _open(dataset, catalog)
+        info = self._dataset.info
+        self._name = dataset
+        recipe = parse_recipe({**info.recipe, "seed": info.seed})
+        stages = RecipeStages(recipe, str(Path(catalog).absolute()))
+        self._stages = [stages(name) for name in STAGES[: STAGES.index(ROLLOUT_STAGE) + 1]]
+        for stage in self._stages:
+            stage.setup()
+        self.episodes = self._dataset.num_episodes
+
+    def remake(self, episode: int) -> dict[str, Any]:
+        """Whether an episode, made again, has the stored states bit for bit, and the first array that has not."""
+        from syngrasp import dataset as datasets
+        from syngrasp.cli.look import check_episode
+        from syngrasp.stage import Rejected
+
+        check_episode(self._name, episode, self.episodes)
+        view = self._dataset.episode(episode)
+        scene = datasets.scene_from_line(view.line)
+        item: Any = scene.slot
+        for stage in self._stages:
+            (item,) = stage.process([item])
+            if isinstance(item, Rejected):
+                difference = f"rejected by {stage.name}: {item.reason}"
+                break
+        else:
+            difference = _difference({name: view[name] for name in STATES}, item)
+        slot = {"episode": episode, "shard": scene.slot.shard, "slot": scene.slot.episode}
+        return {**slot, "instruction": scene.instruction, "equal": not difference, "difference": difference}
+
+
+def _difference(stored: Mapping[str, NDArray[Any]], rollout: Any) -> str:
+    """The first array that differs and by how much, empty when none does. Stored objects are padded with NaN."""
+    for name, before in stored.items():
+        after = getattr(rollout, name)
+        if name == "object_pose":
+            before = before[:, : after.shape[1]]
+        if before.shape != after.shape:
+            return f"{name}: shape {before.shape}, made again {after.shape}"
+        if not np.array_equal(before, after):
+            off = np.abs(before.astype(np.float64) - after.astype(np.float64)).max()
+            return f"{name}: up to {off:.3g} off"
+    return ""
+
+
+def _open(dataset: str, catalog: str | Path) -> tuple[Dataset, Catalog]:
+    """A dataset and the catalog it was made from."""
+    from syngrasp import dataset as datasets
+    from syngrasp.objects.catalog import Catalog
+
+    found, objects = datasets.open(dataset), Catalog.open(catalog)
+    if objects.hash != found.info.catalog_hash:
+        problem = f"was made from another catalog than {catalog}; name the right one with --catalog"
+        raise DatasetError(dataset, problem)
+    return found, objects

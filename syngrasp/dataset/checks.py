@@ -57,7 +57,7 @@ def check_states(states: States, line: Mapping[str, Any]) -> Found:
         yield "joint_position", f"a joint jumps by {jump.max():.2f} rad after frame {_worst(jump)}"
     yield from _check_action(states["action"], states["ee_pose"])
     if (wrong := _wrong_phase(states["phase"])) is not None:
-        yield "phase", f"is none of 0…{max(Phase)} or follows none that it may in frame {wrong}"
+        yield "phase", f"goes back, or is none of 0…{max(Phase)}, in frame {wrong}"
     if states["gripper_width"].min() < -WIDTH_TOLERANCE:
         yield "gripper_width", f"{states['gripper_width'].min():.3f} m"
 

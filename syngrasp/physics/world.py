@@ -172,6 +172,7 @@ def build_world(
 
 def _with_options(spec: mujoco.MjSpec, options: ContactOptions) -> mujoco.MjSpec:
     spec.compiler.degree = False
+    spec.compiler.usethread = False  # starting threads takes longer than the meshes, which MuJoCo mostly knows already
     option = spec.option
     option.timestep = options.timestep
     option.cone = mujoco.mjtCone.mjCONE_ELLIPTIC

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+from pathlib import Path
+
 import numpy as np
 import pytest
 
@@ -182,3 +185,24 @@ def test_long_steps_in_free_air_are_as_good_as_short_ones() -> None:
     off = np.linalg.norm(fine.T_base_tcp[reach, :3, 3] - coarse.T_base_tcp[reach, :3, 3], axis=1)
     assert 0.0 < off.max() < 5e-4
     np.testing.assert_array_equal(coarse.object_pose[reach], fine.object_pose[reach])
+
+
+def test_divergence_is_rejected_and_stays_off_stderr(
+    capfd: pytest.CaptureFixture[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Contacts a thousand times too stiff for the step, and commands that are no numbers."""
+    monkeypatch.chdir(tmp_path)
+    scene = scene_of(ROBOT, [BOX], [(0.5, 0.0)])
+    plan = straight_plan(ROBOT, scene, 0.04)
+    wild = lift_world(scene, [BOX], ROBOT, {})
+    wild.model.dof_armature[:] = 0.0
+    wild.model.body_inertia[-1] = 1e-12
+    wild.model.body_mass[-1] = 1e-9
+    blind = replace(plan, q=np.where(np.arange(len(plan.q))[:, None] > 5, np.nan, plan.q))
+    for world, told in ((wild, plan), (lift_world(scene, [BOX], ROBOT, {}), blind)):
+        recording = execute(world, ROBOT, Motion(told.q, told.qd, told.gripper, told.dt))
+        _, failure = judge(recording, ROBOT.fk(plan.q), plan.phase, 0.04, 0, plan.dt, LIMITS)
+        assert failure is not None
+        assert failure.reason == "diverged"
+    assert capfd.readouterr().err == ""
+    assert not list(tmp_path.iterdir())
