@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict
+from dataclasses import fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -15,7 +15,10 @@ from syngrasp.errors import DatasetError
 if TYPE_CHECKING:
     from syngrasp.dataset import Dataset
     from syngrasp.objects.catalog import Catalog
+    from syngrasp.physics.execution import Recording
+    from syngrasp.records import Scene
 
+COLUMNS = 10  # states in the picture of a replay
 STATES = (
     "joint_position", "joint_velocity", "gripper_width", "ee_pose", "action", "goal_pose", "object_pose", "phase",
 )  # fmt: skip
@@ -34,12 +37,14 @@ class Replayer:
         self._dataset, self._catalog = _open(dataset, catalog)
         info = self._dataset.info
         self._name = dataset
-        self._robot = make_robot(RobotConfig.model_validate(info.recipe["robot"]))  # pyright: ignore[reportArgumentType]
+        self._robot_config = RobotConfig.model_validate(info.recipe["robot"])
+        self._robot = make_robot(self._robot_config)  # pyright: ignore[reportArgumentType]
         self._lift = LiftConfig.model_validate(info.recipe["lift"])
         self.episodes = self._dataset.num_episodes
 
-    def replay(self, episode: int) -> dict[str, Any]:
-        """What came of an episode's actions, with its number and instruction."""
+    def replay(self, episode: int, pictures: Path | None = None) -> dict[str, Any]:
+        """What came of an episode's actions, with its number and instruction; seen from the side if there is a folder
+        for pictures."""
         from syngrasp import dataset as datasets
         from syngrasp.cli.look import check_episode
         from syngrasp.physics.replay import replay
@@ -47,7 +52,7 @@ class Replayer:
         check_episode(self._name, episode, self.episodes)
         view = self._dataset.episode(episode)
         scene = datasets.scene_from_line(view.line)
-        result = replay(
+        found = replay(
             scene,
             [self._catalog.load(item.uid) for item in scene.objects],
             self._robot,
@@ -59,7 +64,21 @@ class Replayer:
             view.line["physics"],
         )
         slot = {"episode": episode, "shard": scene.slot.shard, "slot": scene.slot.episode}
-        return {**slot, "instruction": scene.instruction, **asdict(result)}
+        told = {item.name: getattr(found, item.name) for item in fields(found) if item.name != "recording"}
+        result = {**slot, "instruction": scene.instruction, **told}
+        if pictures is not None and found.recording is not None:
+            result["picture"] = str(self._film(episode, scene, found.recording, view.line["dt"], pictures))
+        return result
+
+    def _film(self, episode: int, scene: Scene, recording: Recording, dt: float, folder: Path) -> Path:
+        from syngrasp.cli.filming import Camera
+        from syngrasp.dataset.storage import writing
+
+        path = folder / f"episode-{episode:06d}.png"
+        with writing(str(path)):
+            folder.mkdir(parents=True, exist_ok=True)
+            Camera(self._catalog.path, self._robot_config, episode).strip(scene, recording, dt, COLUMNS).save(path)
+        return path
 
 
 class Remaker:

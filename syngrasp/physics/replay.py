@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy.interpolate import CubicSpline
 
 from syngrasp import se3
-from syngrasp.physics.execution import Motion, execute, lift_world
+from syngrasp.physics.execution import Motion, Recording, execute, lift_world
 from syngrasp.physics.lift import Failure, LiftLimits, judge
 from syngrasp.physics.world import World
 from syngrasp.records import ObjectModel, Phase, Scene
@@ -23,7 +23,7 @@ STILL = 2e-3  # a TCP that moves less in a frame has not begun to lift [m]
 MAX_STEP = 0.7  # of a joint from frame to frame [rad]
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class ReplayResult:
     """What came of an episode's actions."""
 
@@ -34,6 +34,7 @@ class ReplayResult:
     slip: float  # largest motion of the target in the hand [m]
     disturbance: float  # largest motion of any other object [m]
     deviation: float  # largest distance of the TCP from the stored one [m]
+    recording: Recording | None = field(default=None, repr=False, compare=False)  # of what was executed
 
 
 def replay(
@@ -83,6 +84,7 @@ def replay(
         figures.slip,
         figures.disturbance,
         float(off.max()),
+        recording,
     )
 
 
