@@ -23,24 +23,27 @@ def draw_approaches(figure: Any, motion: Any) -> None:
 
 
 def _draw_sphere(figure: Any, axes: Any, approaches: Any) -> None:
-    from matplotlib.colors import LinearSegmentedColormap
+    from matplotlib.cm import ScalarMappable
+    from matplotlib.colors import LinearSegmentedColormap, Normalize, to_rgba
 
     counts = np.array(approaches["counts"])
     rings, sectors = counts.shape
     # A ring of cosines c to c + 1/rings is as large on the sphere as its picture with radii √(1 − c): Lambert's map.
-    radius = np.sqrt(1.0 - np.linspace(1.0, 0.0, rings + 1))
-    shown = np.where(counts > 0, counts, np.nan)[::-1]
-    colours = LinearSegmentedColormap.from_list("", ["#cfe0f2", BLUE, "#12304f"])
-    colours.set_bad("#f4f5f7")
-    mesh = axes.pcolormesh(
-        np.linspace(0.0, 2.0 * np.pi, sectors + 1), radius, shown, cmap=colours, edgecolors="white", lw=0.6, vmin=1
+    radius = np.sqrt(1.0 - np.linspace(0.0, 1.0, rings + 1))
+    width = 2.0 * np.pi / sectors
+    colours = ScalarMappable(
+        Normalize(0, max(int(counts.max()), 1)), LinearSegmentedColormap.from_list("", ["#e1ecf8", BLUE, "#12304f"])
     )
+    for ring, row in enumerate(counts):
+        shade = np.where(row[:, None] > 0, colours.to_rgba(row), to_rgba("#f7f8f9"))
+        height, middle = radius[ring] - radius[ring + 1], width * (np.arange(sectors) + 0.5)
+        axes.bar(middle, height, width, bottom=radius[ring + 1], color=shade, edgecolor="white", lw=0.6)
     tilts = np.radians([30.0, 60.0, 90.0])
     axes.set_rgrids(np.sqrt(1.0 - np.cos(tilts)), ["30°", "60°", "90°"], angle=45.0, fontsize=7, color=INK)
     axes.set_rlim(0.0, 1.0)
     _title(axes, "Approach directions", f"{approaches['occupied']} of {approaches['bins']} bins of equal area occur")
     if np.any(counts):
-        bar = figure.colorbar(mesh, ax=axes, shrink=0.7, pad=0.12)
+        bar = figure.colorbar(colours, ax=axes, shrink=0.7, pad=0.12)
         bar.outline.set_visible(False)
         bar.ax.tick_params(labelsize=7, colors=MUTED, length=0)
         bar.ax.get_yaxis().get_major_locator().set_params(integer=True)
