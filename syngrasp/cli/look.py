@@ -241,12 +241,28 @@ def _print_stats(values: Mapping[str, Any]) -> None:
     ]  # fmt: skip
     print()
     print_table(["stage", "passed", "rejected", "why"], rows)
+    motion = values["motion"]
+    every = {**values, **motion, **{f"start {name}": spread for name, spread in motion["start"].items()}}
     spreads = [
         [name, *(figure(spread.get(key)) for key in ("mean", "min", "p05", "p50", "p95", "max"))]
-        for name, spread in values.items()
+        for name, spread in every.items()
         if isinstance(spread, Mapping) and "p50" in spread
     ]
     print()
     print_table(["", "mean", "min", "5 %", "median", "95 %", "max"], spreads)
     print()
+    _print_motion(motion)
+    print()
     print_table(["category", "episodes"], list(values["categories"].items()))
+
+
+def _print_motion(motion: Mapping[str, Any]) -> None:
+    approach, roll = motion["approach_directions"], motion["rolls"]
+    print_pairs(
+        {
+            "hesitating reaches": f"{motion['hesitating_reaches']} of {motion['reaches']}",
+            "approach directions": f"{approach['occupied']} of {approach['bins']} bins",
+            "rolls": f"{roll['occupied']} of {roll['bins']} bins",
+            "retry episodes": f"{motion['retry_episodes']} ({figure(motion['retry_share'])} of all)",
+        }
+    )

@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from syngrasp.dataset.motion_plots import draw_approaches
 from syngrasp.dataset.storage import writing
 from syngrasp.errors import MissingExtra
 
@@ -32,6 +33,7 @@ def plot_stats(stats: Stats, folder: str | PathLike[str]) -> list[Path]:
         raise MissingExtra("plotting", "viz") from error
 
     plots: dict[str, tuple[Callable[[Any, Stats], None], float]] = {
+        "approaches": (lambda figure, stats: draw_approaches(figure, stats["motion"]), 3.7),
         "yield": (_plot_yield, 1.2 + 0.45 * max(1, len(stats["yield"]))),
         "categories": (_plot_categories, 1.2 + 0.22 * min(SHOWN_CATEGORIES, max(1, len(stats["categories"])))),
         "storage": (_plot_storage, 1.2 + 0.26 * max(1, len(stats["bytes"]["by_array"]))),
@@ -39,14 +41,14 @@ def plot_stats(stats: Stats, folder: str | PathLike[str]) -> list[Path]:
         "lift_height": (_spread_plot("lift_height", "Lift height over the hold", "cm", 100.0), 3.2),
         "grasp_quality": (_spread_plot("grasp_quality", "Grasp quality", "soft-finger quality", 1.0), 3.2),
         "slip": (_spread_plot("slip", "Slip in the hand", "mm", 1000.0), 3.2),
+        "jerk": (_spread_plot("motion/joint_jerk_rms", "Joint jerk, root mean square", "rad/s³", 1.0), 3.2),
+        "smoothness": (_spread_plot("motion/smoothness", "Smoothness of reaches", "log dimensionless jerk", 1.0), 3.2),
     }
     written = []
     for name, (draw, height) in plots.items():
         layout = ConstrainedLayoutEngine(w_pad=0.1, h_pad=0.1)
         figure = Figure(figsize=(7.2, height), dpi=150, layout=layout, facecolor="white")
-        axes = figure.add_subplot()
-        _style(axes)
-        draw(axes, stats)
+        draw(figure, stats)
         path = Path(folder) / f"{name}.png"
         with writing(str(path)):
             path.parent.mkdir(parents=True, exist_ok=True)
@@ -55,7 +57,8 @@ def plot_stats(stats: Stats, folder: str | PathLike[str]) -> list[Path]:
     return written
 
 
-def _style(axes: Any) -> None:
+def _axes(figure: Any) -> Any:
+    axes = figure.add_subplot()
     axes.set_axisbelow(True)
     for axis in (axes.xaxis, axes.yaxis):
         axis.get_major_locator().set_params(integer=True)
@@ -63,6 +66,7 @@ def _style(axes: Any) -> None:
     for side in ("top", "right", "left"):
         axes.spines[side].set_visible(False)
     axes.spines["bottom"].set_color(GRID)
+    return axes
 
 
 def _title(axes: Any, title: str, note: str) -> None:
@@ -70,7 +74,8 @@ def _title(axes: Any, title: str, note: str) -> None:
     axes.set_title(note, loc="right", color=MUTED, fontsize=8)
 
 
-def _plot_yield(axes: Any, stats: Stats) -> None:
+def _plot_yield(figure: Any, stats: Stats) -> None:
+    axes = _axes(figure)
     stages = stats["yield"]
     total = max((_tried(s) for s in stages.values()), default=0)
     _title(axes, "Yield by stage", f"{stats['episodes']:,} episodes of {total:,} attempts")
@@ -108,7 +113,8 @@ def _count(stages: Stats, reason: str) -> int:
     return sum(s["rejected"].get(reason, 0) for s in stages.values())
 
 
-def _plot_categories(axes: Any, stats: Stats) -> None:
+def _plot_categories(figure: Any, stats: Stats) -> None:
+    axes = _axes(figure)
     categories = list(stats["categories"].items())
     shown = categories[:SHOWN_CATEGORIES]
     note = f"{len(categories)} categories, {stats['objects']:,} objects"
@@ -117,7 +123,8 @@ def _plot_categories(axes: Any, stats: Stats) -> None:
     axes.set_xlabel("episodes", color=MUTED, fontsize=8)
 
 
-def _plot_storage(axes: Any, stats: Stats) -> None:
+def _plot_storage(figure: Any, stats: Stats) -> None:
+    axes = _axes(figure)
     size = stats["bytes"]
     per_frame = f"{size['per_frame'] / 1024:.1f} KiB per frame" if size["per_frame"] else "empty"
     _title(axes, "Bytes by array", f"{per_frame}, {size['total'] / 2**20:,.1f} MiB in all")
@@ -137,8 +144,10 @@ def _bars(axes: Any, values: Mapping[str, float], label: Callable[[Any], str], c
 
 
 def _spread_plot(name: str, title: str, unit: str, scale: float) -> Callable[[Any, Stats], None]:
-    def draw(axes: Any, stats: Stats) -> None:
-        spread = stats[name]
+    def draw(figure: Any, stats: Stats) -> None:
+        axes, spread = _axes(figure), stats
+        for part in name.split("/"):
+            spread = spread[part]
         if not spread["count"]:
             _title(axes, title, "no episodes")
             return
@@ -150,7 +159,7 @@ def _spread_plot(name: str, title: str, unit: str, scale: float) -> Callable[[An
         axes.axvline(scale * spread["p50"], color=INK, lw=1.2)
         axes.xaxis.get_major_locator().set_params(integer=False)
         axes.set_xlabel(unit, color=MUTED, fontsize=8)
-        axes.set_ylabel("episodes", color=MUTED, fontsize=8)
+        axes.set_ylabel("reaches" if "reach" in title else "episodes", color=MUTED, fontsize=8)
         axes.grid(axis="y", color=GRID)
 
     return draw

@@ -1,4 +1,4 @@
-"""Statistics of a dataset in constant memory: from commit records, `episodes.jsonl` and one byte per frame."""
+"""Statistics of a dataset in the memory of a shard's small arrays: from commit records, `episodes.jsonl` and states."""
 
 from __future__ import annotations
 
@@ -10,71 +10,11 @@ import numpy as np
 
 from syngrasp.dataset.attribution import shard_lines
 from syngrasp.dataset.commits import Commit, Root, open_info, read_commits
+from syngrasp.dataset.motion_stats import ARRAYS, MotionStats
 from syngrasp.dataset.reader import ShardReader
+from syngrasp.dataset.spread import Spread
 from syngrasp.dataset.storage import open_storage
 from syngrasp.records import Phase
-
-BINS = 512
-FINEST = 2.0**-24
-REPORTED_BINS = 40
-
-
-class Spread:
-    """Mean, extremes and quantiles of a stream of numbers in fixed memory; the order of the numbers is of no matter.
-
-    Bins have widths of 2ᵏ aligned at 0 and are joined in pairs whenever a number lies outside.
-    """
-
-    def __init__(self) -> None:
-        self.count, self.sum = 0, 0.0
-        self.min, self.max = np.inf, -np.inf
-        self._width = FINEST
-        self._bins = np.zeros(2 * BINS, np.int64)  # from −BINS·width to BINS·width
-
-    def add(self, values: Iterable[float]) -> None:
-        """Takes in some numbers."""
-        array = np.asarray(list(values), np.float64)
-        if not array.size:
-            return
-        self.count += array.size
-        self.sum += float(array.sum())
-        self.min, self.max = min(self.min, float(array.min())), max(self.max, float(array.max()))
-        while max(-self.min, self.max) >= BINS * self._width:
-            self._bins = np.pad(self._bins.reshape(-1, 2).sum(1), BINS // 2)
-            self._width *= 2.0
-        place = np.floor(array / self._width).astype(np.int64) + BINS
-        self._bins += np.bincount(place, minlength=2 * BINS)
-
-    def quantile(self, q: float) -> float:
-        """The value below which a share q lies, to about one bin."""
-        ranks = np.cumsum(self._bins)
-        k = int(np.searchsorted(ranks, q * self.count))
-        inside = (q * self.count - (ranks[k] - self._bins[k])) / max(1, self._bins[k])
-        value = (k - BINS + float(np.clip(inside, 0.0, 1.0))) * self._width
-        return float(np.clip(value, self.min, self.max))
-
-    def as_json(self) -> dict[str, Any]:
-        """Figures, and a histogram of at most REPORTED_BINS bins from the lowest to the highest in use."""
-        if not self.count:
-            return {"count": 0}
-        bins, width = self._bins, self._width
-        while np.ptp(np.flatnonzero(bins)) >= REPORTED_BINS:
-            bins, width = bins.reshape(-1, 2).sum(1), 2.0 * width
-        used = np.flatnonzero(bins)
-        first, last = int(used[0]), int(used[-1])
-        return {
-            "count": self.count,
-            "mean": self.sum / self.count,
-            "min": self.min,
-            "max": self.max,
-            **{f"p{round(100 * q):02d}": self.quantile(q) for q in (0.05, 0.25, 0.5, 0.75, 0.95)},
-            "histogram": {
-                "start": (first - len(bins) // 2) * width,
-                "width": width,
-                "counts": bins[first : last + 1].tolist(),
-            },
-        }
-
 
 SPREADS = {
     "episode_length": lambda line: line["length"],
@@ -87,6 +27,7 @@ SPREADS = {
     "objects_per_scene": lambda line: len(line["objects"]),
     "table_height": lambda line: line["table"]["height"],
     "attempt": lambda line: line["attempt"],
+    "grasp_attempts": lambda line: line.get("grasp_attempts", 1),
 }
 """Figures of an episode whose spread is reported; metres, seconds, frames and counts."""
 
@@ -104,6 +45,7 @@ def dataset_stats(root: Root) -> dict[str, Any]:
     licenses: Counter[str] = Counter()
     objects: set[str] = set()
     phases = np.zeros(len(Phase), np.int64)
+    motion = MotionStats()
     for commit in commits:
         if not commit.episodes:
             continue
@@ -114,8 +56,12 @@ def dataset_stats(root: Root) -> dict[str, Any]:
         for placed in (o for line in lines for o in line["objects"]):
             licenses[placed.get("license", "")] += 1
             objects.add(placed["uid"])
-        phase = ShardReader(storage, commit).arrays["phase"]
-        phases += np.bincount(phase.rows(0, len(phase)), minlength=len(Phase))[: len(Phase)]
+        stored = ShardReader(storage, commit).arrays
+        arrays = {name: stored[name].rows(0, len(stored[name])) for name in ARRAYS}
+        phases += np.bincount(arrays["phase"], minlength=len(Phase))[: len(Phase)]
+        for line in lines:
+            frames = slice(line["start"], line["start"] + line["length"])
+            motion.add({name: values[frames] for name, values in arrays.items()}, line["dt"])
     frames, episodes = sum(c.frames for c in commits), sum(c.episodes for c in commits)
     return {
         "dataset": storage.url,
@@ -133,6 +79,7 @@ def dataset_stats(root: Root) -> dict[str, Any]:
         "licenses": dict(sorted(licenses.items(), key=lambda item: (-item[1], item[0]))),
         "phases": {phase.name.lower(): int(phases[phase]) for phase in Phase},
         **{name: spread.as_json() for name, spread in spreads.items()},
+        "motion": motion.as_json(),
         "timings": _sum_timings(commits),
     }
 

@@ -20,6 +20,8 @@ from syngrasp.robots.base import Robot
 F64 = NDArray[np.float64]
 
 FREE_STEP = 0.02  # of physics in free air, where the servos' damping, taken implicitly, keeps it stable and exact [s]
+# A servo at its greatest force has no damping: after a jolt, long steps would shake the arm for ever.
+OFF_COURSE = 0.005  # of a joint from its command: from here on steps are short [rad]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -81,8 +83,8 @@ def execute(world: World, robot: Robot, motion: Motion) -> Recording:
     """Runs a motion in a world made by `lift_world`. Stops early once the state has diverged.
 
     Until the hand closes for the last time the arm is to move in free air, where long steps of physics are as good
-    as short ones. If anything is touched there all the same, the run is made again with short steps from that frame
-    on: so contacts are only ever resolved by short steps.
+    as short ones. If anything is touched there all the same, or the arm shakes, the run is made again with short
+    steps from that frame on: so contacts are only ever resolved by short steps.
     """
     recording, touched = _run(world, robot, motion, last_closing(motion.gripper))
     if touched is not None:
@@ -119,6 +121,9 @@ def _run(world: World, robot: Robot, motion: Motion, fine_from: int) -> tuple[Re
         else:
             model.opt.timestep = motion.dt / fine.shape[1]
             _step(model, data, fine[frame - fine_from])
+        if frame < fine_from and np.abs(data.qpos[index.q] - motion.q[frame + 1]).max() > OFF_COURSE:
+            touched = max(frame - 1, 0)
+            break
         qpos[frame + 1], qvel[frame + 1] = data.qpos, data.qvel
         done = frame + 2
         if diverged(data):

@@ -198,7 +198,8 @@ class LayoutStage:
         if 0 not in kept or len(kept) < min(config.objects[0], len(bodies)):
             return None
         low = np.array([points[i][:, 2].min() for i in kept])
-        positions = np.column_stack([np.array([spots[i] for i in kept]), table.height + config.drop_height - low])
+        found = np.stack([spot for spot in spots if spot is not None])
+        positions = np.column_stack([found, table.height + config.drop_height - low])
         poses = se3.pose7_from_matrix(se3.make(np.stack([rotations[i] for i in kept]), positions))
         return [bodies[i] for i in kept], poses
 

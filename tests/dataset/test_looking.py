@@ -11,7 +11,7 @@ from PIL import Image
 
 from syngrasp import dataset
 from syngrasp.dataset.show import BOX
-from syngrasp.dataset.stats import Spread
+from syngrasp.dataset.spread import Spread
 from syngrasp.errors import DatasetError, StorageError
 from tests.dataset.datasets import create, make_dataset
 

@@ -112,6 +112,58 @@ def test_another_attempt_and_another_seed_give_other_scenes(catalog: str) -> Non
     assert len(heights) >= 4
 
 
+def tables(scenes: list[Scene]) -> set[bytes]:
+    """What lies where, of each scene; equal bytes are equal tables."""
+    return {
+        repr([(o.uid, o.scale, o.mass, o.friction) for o in scene.objects]).encode()
+        + np.stack([o.pose for o in scene.objects]).tobytes()
+        + repr((scene.table_height, scene.table_center, scene.table_size)).encode()
+        for scene in scenes
+    }
+
+
+def test_slots_of_a_group_share_the_table_and_nothing_else(catalog: str) -> None:
+    config = LayoutConfig(objects=(3, 4), random_pose_fraction=0.0, episodes_per_scene=4)
+    answers = stage_of(catalog, config).process([Slot(0, i) for i in range(16)])
+    groups = [[s for s in answers[i : i + 4] if isinstance(s, Scene)] for i in range(0, 16, 4)]
+    groups = [group for group in groups if group]
+    assert sum(map(len, groups)) >= 8
+    assert all(len(tables(group)) == 1 for group in groups)
+    assert len(tables([scene for group in groups for scene in group])) == len(groups)
+    scenes = [scene for group in groups for scene in group]
+    assert len({scene.q_start.tobytes() for scene in scenes}) == len(scenes)
+    assert any(len({scene.target for scene in group}) > 1 for group in groups)
+    for scene in scenes:
+        categories = [BY_UID[o.uid].entry.category for o in scene.objects]
+        assert categories.count(categories[scene.target]) == 1
+        assert scene.category == categories[scene.target]
+
+
+def test_a_slot_of_a_group_can_be_made_again_alone(catalog: str) -> None:
+    config = LayoutConfig(objects=(2, 4), random_pose_fraction=0.0, episodes_per_scene=3)
+    together = stage_of(catalog, config).process([Slot(0, i, 1) for i in range(9)])
+    for i in (8, 1, 5):
+        (alone,) = stage_of(catalog, config).process([Slot(0, i, 1)])
+        one = together[i]
+        if isinstance(alone, Rejected) or isinstance(one, Rejected):
+            assert alone == one
+            continue
+        assert tables([alone]) == tables([one])
+        assert (alone.target, alone.instruction) == (one.target, one.instruction)
+        np.testing.assert_array_equal(alone.q_start, one.q_start)
+
+
+def test_the_first_slot_of_a_group_has_the_scene_it_would_have_alone(catalog: str) -> None:
+    shared = stage_of(catalog, LayoutConfig(objects=(2, 4), episodes_per_scene=5)).process([Slot(0, i) for i in (0, 5)])
+    alone = stage_of(catalog).process([Slot(0, i) for i in (0, 5)])
+    for a, b in zip(shared, alone, strict=True):
+        if isinstance(a, Rejected) or isinstance(b, Rejected):
+            assert a == b
+            continue
+        assert tables([a]) == tables([b])
+        assert (a.target, a.instruction) == (b.target, b.instruction)
+
+
 def test_one_object_is_enough(catalog: str) -> None:
     config = LayoutConfig(objects=(1, 1), random_pose_fraction=0.0)
     scenes = [s for s in stage_of(catalog, config).process([Slot(0, i) for i in range(5)]) if isinstance(s, Scene)]

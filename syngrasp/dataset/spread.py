@@ -1,0 +1,69 @@
+"""Mean, extremes, quantiles and a histogram of a stream of numbers, in fixed memory."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+import numpy as np
+
+BINS = 512
+FINEST = 2.0**-24
+REPORTED_BINS = 40
+
+
+class Spread:
+    """Mean, extremes and quantiles of a stream of numbers in fixed memory; the order of the numbers is of no matter.
+
+    Bins have widths of 2ᵏ aligned at 0 and are joined in pairs whenever a number lies outside.
+    """
+
+    def __init__(self) -> None:
+        self.count, self.sum = 0, 0.0
+        self.min, self.max = np.inf, -np.inf
+        self._width = FINEST
+        self._bins = np.zeros(2 * BINS, np.int64)  # from −BINS·width to BINS·width
+
+    def add(self, values: Iterable[float]) -> None:
+        """Takes in some numbers."""
+        array = np.asarray(list(values), np.float64)
+        if not array.size:
+            return
+        self.count += array.size
+        self.sum += float(array.sum())
+        self.min, self.max = min(self.min, float(array.min())), max(self.max, float(array.max()))
+        while max(-self.min, self.max) >= BINS * self._width:
+            self._bins = np.pad(self._bins.reshape(-1, 2).sum(1), BINS // 2)
+            self._width *= 2.0
+        place = np.floor(array / self._width).astype(np.int64) + BINS
+        self._bins += np.bincount(place, minlength=2 * BINS)
+
+    def quantile(self, q: float) -> float:
+        """The value below which a share q lies, to about one bin."""
+        ranks = np.cumsum(self._bins)
+        k = int(np.searchsorted(ranks, q * self.count))
+        inside = (q * self.count - (ranks[k] - self._bins[k])) / max(1, self._bins[k])
+        value = (k - BINS + float(np.clip(inside, 0.0, 1.0))) * self._width
+        return float(np.clip(value, self.min, self.max))
+
+    def as_json(self) -> dict[str, Any]:
+        """Figures, and a histogram of at most REPORTED_BINS bins from the lowest to the highest in use."""
+        if not self.count:
+            return {"count": 0}
+        bins, width = self._bins, self._width
+        while np.ptp(np.flatnonzero(bins)) >= REPORTED_BINS:
+            bins, width = bins.reshape(-1, 2).sum(1), 2.0 * width
+        used = np.flatnonzero(bins)
+        first, last = int(used[0]), int(used[-1])
+        return {
+            "count": self.count,
+            "mean": self.sum / self.count,
+            "min": self.min,
+            "max": self.max,
+            **{f"p{round(100 * q):02d}": self.quantile(q) for q in (0.05, 0.25, 0.5, 0.75, 0.95)},
+            "histogram": {
+                "start": (first - len(bins) // 2) * width,
+                "width": width,
+                "counts": bins[first : last + 1].tolist(),
+            },
+        }
