@@ -17,6 +17,7 @@ import sys
 import time
 from collections.abc import Callable
 from importlib.util import find_spec
+from itertools import pairwise
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -214,8 +215,8 @@ def summary(answers: list[Answer], problems: list[Problem], arrays: RobotArrays)
 
 
 def _is_free(arrays: RobotArrays, problem: Problem, path: F64) -> bool:
-    ends = zip(path[:-1], path[1:], strict=True)
-    return all(rrt.is_free(arrays, problem.field.arrays, a, b, problem.width, problem.margin - 1e-6) for a, b in ends)
+    scene, margin = (arrays, problem.field.arrays), problem.margin - 1e-6
+    return all(rrt.is_free(*scene, a, b, problem.width, margin) for a, b in pairwise(path))
 
 
 def _length(path: F64) -> float:
@@ -264,7 +265,7 @@ def report(figures: dict[str, float], names: list[str], solvers: list[str]) -> N
             shown = "{:10.0f}{:10.1%}{:10.1%}{:7.0f} µs{:7.0f} µs{:6.2f} rad{:10.0f}".format(*values)
             print(f"  {solver:14s}{shown}")
         for what, value in figures.items():
-            if what.startswith(f"{name}: ompl, states: median ") or what.startswith(f"{name}: µs"):
+            if what.startswith((f"{name}: ompl, states: median ", f"{name}: µs")):
                 print(f"  {what.removeprefix(f'{name}: '):50s} {value:9.2f}{'' if 'µs' in what else ' µs'}")
         print()
 
