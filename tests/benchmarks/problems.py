@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
+from itertools import islice
 
 import numpy as np
 from numpy.typing import NDArray
@@ -11,10 +12,9 @@ from numpy.typing import NDArray
 from syngrasp import se3
 from syngrasp.cli.catalogs import catalog_or_builtin
 from syngrasp.objects.catalog import Catalog
-from syngrasp.planning import kernels, motion
-from syngrasp.planning.arrays import robot_arrays
+from syngrasp.planning import motion
+from syngrasp.planning.assembly import Assembler, Candidate, Fields
 from syngrasp.planning.collision import SceneField
-from syngrasp.planning.straight import straight_line
 from syngrasp.records import Scene, SceneGrasps, Slot
 from syngrasp.robots import RobotConfig, make_robot
 from syngrasp.robots.base import Robot
@@ -78,30 +78,15 @@ class Scenes:
 
 
 def _problem(robot: Robot, catalog: Catalog, grasps: SceneGrasps) -> Problem | None:
-    """Goals in the planner's order that a straight approach leads from, at most as many as it searches for."""
-    options, scene = PlanConfig().options(), grasps.scene
-    arrays, width = robot_arrays(robot), robot.gripper.max_width
-    field = SceneField.build(scene, [catalog.load(o.uid) for o in scene.objects])
-
-    def clearance(q: F64) -> float:
-        return float(kernels.clearances(arrays, field.arrays, q[None], np.array([width]), 0.1)[0])
-
-    q_start = np.ascontiguousarray(scene.q_start, dtype=np.float64)
-    travel = np.linalg.norm(grasps.q_goal - q_start, axis=1)
-    order = np.argsort(travel + options.quality_weight * grasps.grasp_of_goal / len(grasps.width), kind="stable")
-    points = int(np.ceil(options.approach_length / motion.LINE_STEP)) + 1
-    goals: list[F64] = []
-    for goal in order[: options.max_goals]:
-        q = np.ascontiguousarray(grasps.q_goal[goal])
-        back = -options.approach_length * grasps.T_base_tcp[grasps.grasp_of_goal[goal], :3, 2]
-        margin = min(options.clearance, clearance(q)) - motion.SLACK
-        line, outcome = straight_line(arrays, field.arrays, q, back, points, width, margin)
-        if outcome == 0:
-            goals.append(line[-1].copy())
-        if len(goals) == motion.MAX_CANDIDATES:
-            break
-    if not goals or clearance(q_start) < 0.0:
+    """Goals in the planner's order that can be approached and lifted from, at most as many as it searches for."""
+    options, models = PlanConfig().options(), [catalog.load(o.uid) for o in grasps.scene.objects]
+    assembler = Assembler(robot, Fields.build(grasps, models), grasps, options)
+    if assembler.start_clearance < 0.0:
         return None
-    kept = min(options.clearance + motion.EXPLORED, clearance(q_start))
-    margins = np.array([min(kept, clearance(q)) - motion.SLACK for q in goals])
-    return Problem(field, q_start, np.stack(goals), margins, width)
+    tried = (assembler.candidate(int(goal)) for goal in motion.order(grasps, options)[: options.max_goals])
+    found = list(islice((c for c in tried if isinstance(c, Candidate)), motion.MAX_CANDIDATES))
+    if not found:
+        return None
+    goals = np.stack([candidate.approach[0] for candidate in found])
+    margins = np.array([assembler.margin(q) for q in goals])
+    return Problem(assembler.fields.everything, assembler.q_start, goals, margins, assembler.opened)
