@@ -18,6 +18,7 @@ from syngrasp.robots.kinematics import fk_links, place_spheres
 SAFETY = 0.85  # of the advance, since speeds change along an edge
 MAX_ADVANCE = 0.25  # of the fastest joint in one advance [rad]
 MIN_ADVANCE = 0.005  # of the fastest sphere in one advance, where the arm slides along something [m]
+WAITING = 64  # stretches of an edge that are looked at in turn
 
 
 @njit(cache=True, nogil=True)
@@ -53,7 +54,7 @@ def _motions(robot, work, dq):
     What two links share of their motion brings them no nearer: seen from one, the other moves by the difference of
     their screws. Either may be the one that looks.
     """
-    links, _, bounds, screws, fastest, closing, _ = work
+    links, _, bounds, screws, fastest, closing, _, _ = work
     for i in range(len(dq)):
         v, T, w, before = dq[i], links[i], screws[i + 1], screws[i]
         zx, zy, zz = T[0, 2] * v, T[1, 2] * v, T[2, 2] * v
@@ -81,7 +82,7 @@ def _scene_ratio(robot, field, work, margin, best, stop):
     From the hand inwards: what is near is found first, and most other links are passed over by their balls.
     """
     address, shape, to_grid, box, cell, scale, center, ball, table, top = field
-    _, centers, bounds, screws, fastest, _, active = work
+    _, centers, bounds, screws, fastest, _, active, _ = work
     first, radius, bound_radius = robot.first, robot.radius, robot.bound_radius
     for link in range(len(bound_radius) - 1, 0, -1):
         x, y, z = bounds[link, 0], bounds[link, 1], bounds[link, 2]
@@ -122,7 +123,7 @@ def _scene_ratio(robot, field, work, margin, best, stop):
 @njit(cache=True, nogil=True)
 def _self_ratio(robot, work, margin, best, stop):
     """Least (clearance − margin) / closing speed of the arm's links to one another, if below `best`."""
-    _, centers, bounds, _, _, speed, _ = work
+    _, centers, bounds, _, _, speed, _, _ = work
     pairs, first, radius, bound_radius = robot.pairs, robot.first, robot.radius, robot.bound_radius
     for p in range(len(pairs)):
         a, b = pairs[p, 0], pairs[p, 1]
@@ -154,11 +155,12 @@ def _self_ratio(robot, work, margin, best, stop):
 @njit(cache=True, nogil=True)
 def scratch(robot, field):
     """Work arrays: link poses, sphere centres, ball centres; screws of the links (the base's is zero) and of one link
-    seen from another, speeds of the links' balls, speeds at which pairs close in; objects near a link."""
+    seen from another, speeds of the links' balls, speeds at which pairs close in; objects near a link; stretches."""
     dof, spheres = len(robot.T_joint), len(robot.radius)
     links, centers, bounds = np.empty((dof, 4, 4)), np.empty((spheres, 3)), np.empty((dof + 1, 3))
-    fastest, closing = np.full(dof + 1, 1e-9), np.empty(len(robot.pairs))
-    return links, centers, bounds, np.zeros((dof + 2, 6)), fastest, closing, np.empty(len(field.cell) + 1, np.int64)
+    screws, fastest, closing = np.zeros((dof + 2, 6)), np.full(dof + 1, 1e-9), np.empty(len(robot.pairs))
+    near, stretches = np.empty(len(field.cell) + 1, np.int64), np.empty((WAITING + 64, 2))
+    return links, centers, bounds, screws, fastest, closing, near, stretches
 
 
 @njit(cache=True, nogil=True)
@@ -187,6 +189,12 @@ def clearances(robot, field, q, width, cap):
 def advance(robot, field, q, dq, width, margin, work):
     """How far q may go along dq, in units of dq and at most one, before any clearance can fall
     below `margin`; negative if it has."""
+    return _advance(robot, field, q, dq, width, margin, work, MIN_ADVANCE)
+
+
+@njit(cache=True, nogil=True)
+def _advance(robot, field, q, dq, width, margin, work, least):
+    """`advance`, and at least until the fastest sphere has moved by `least` [m]."""
     place(robot, q, width, work[0], work[1], work[2])
     _motions(robot, work, dq)
     fastest_joint = 1e-9
@@ -201,7 +209,47 @@ def advance(robot, field, q, dq, width, margin, work):
     fastest_sphere = 1e-9
     for link in range(len(work[4])):
         fastest_sphere = max(fastest_sphere, work[4][link])
-    return max(SAFETY * best, min(1.0, MIN_ADVANCE / fastest_sphere))
+    return max(SAFETY * best, min(1.0, least / fastest_sphere))
+
+
+@njit(cache=True, nogil=True)
+def edge_is_free(robot, field, q_from, q_to, width, margin, work, point, step):
+    """Whether the straight edge q_from → q_to keeps `margin`. `point` and `step` are scratch (dof,).
+
+    The ends first, then the middles of what is not known to be free, the widest stretches before the narrow ones: a
+    collision is met early, and a look at a middle answers for both its sides.
+    """
+    for i in range(len(q_from)):
+        step[i] = q_to[i] - q_from[i]
+    begin = advance(robot, field, q_from, step, width, margin, work)
+    if begin < 0.0 or begin >= 1.0:
+        return begin >= 0.0 and advance(robot, field, q_to, step, width, margin, work) >= 0.0
+    end = advance(robot, field, q_to, step, width, margin, work)
+    if end < 0.0:
+        return False
+    stretches = work[7]
+    stretches[0, 0], stretches[0, 1] = begin, 1.0 - end
+    head, count = 0, 1
+    while count > 0:
+        # First in, first out; where too many wait, the last one in: it and its parts are few.
+        at = head if count < WAITING else (head + count - 1) % len(stretches)
+        low, high = stretches[at, 0], stretches[at, 1]
+        head, count = (head + 1) % len(stretches) if count < WAITING else head, count - 1
+        if low >= high:
+            continue
+        middle = 0.5 * (low + high)
+        for i in range(len(q_from)):
+            point[i] = q_from[i] + middle * step[i]
+        free = _advance(robot, field, point, step, width, margin, work, 0.5 * MIN_ADVANCE)
+        if free < 0.0:
+            return False
+        if middle - free > low:
+            for side in range(2):
+                at = (head + count) % len(stretches)
+                stretches[at, 0] = low if side == 0 else middle + free
+                stretches[at, 1] = middle - free if side == 0 else high
+                count += 1
+    return True
 
 
 @njit(cache=True, nogil=True)

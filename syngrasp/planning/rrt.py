@@ -7,7 +7,7 @@ from math import sqrt
 import numpy as np
 from numba import njit, uint64
 
-from syngrasp.planning.kernels import free_fraction, scratch
+from syngrasp.planning.kernels import edge_is_free, free_fraction, scratch
 
 STEP = 0.6  # longest edge of a tree [rad]
 REACHED, ADVANCED, TRAPPED = 2, 1, 0
@@ -157,7 +157,7 @@ def shortcut(robot, field, path, width, margin, seed, trials):
         v, state = uniform(state)
         first = _point_on(path, at, min(u, v) * at[-1], p)
         last = _point_on(path, at, max(u, v) * at[-1], r)
-        if first == last or free_fraction(robot, field, p, r, width, margin, work, a, b) < 1.0:
+        if first == last or not edge_is_free(robot, field, p, r, width, margin, work, a, b):
             continue
         kept = len(path) - (last - first)
         shorter = np.empty((kept + 2, dof))
@@ -172,4 +172,4 @@ def shortcut(robot, field, path, width, margin, seed, trials):
 def is_free(robot, field, q_from, q_to, width, margin):
     """Whether the straight edge q_from → q_to keeps `margin`."""
     work, a, b = scratch(robot, field), np.empty(len(q_from)), np.empty(len(q_from))
-    return free_fraction(robot, field, q_from, q_to, width, margin, work, a, b) == 1.0
+    return edge_is_free(robot, field, q_from, q_to, width, margin, work, a, b)
