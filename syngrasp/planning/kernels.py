@@ -272,19 +272,32 @@ def free_fraction(robot, field, q_from, q_to, width, margin, work, point, step):
 
 
 @njit(cache=True, nogil=True)
+def leaves_freely(robot, field, q_from, q_to, width, margin, work, point, step):
+    """Whether the straight edge q_from → q_to keeps `margin`, but for its very end, where the next edge begins.
+
+    `point` and `step` are scratch (dof,); `step` holds q_to − q_from afterwards.
+    """
+    for i in range(len(q_from)):
+        step[i] = q_to[i] - q_from[i]
+    t = 0.0
+    while t < 1.0:
+        for i in range(len(q_from)):
+            point[i] = q_from[i] + t * step[i]
+        ahead = advance(robot, field, point, step, width, margin, work)
+        if ahead < 0.0:
+            return False
+        t += ahead
+    return True
+
+
+@njit(cache=True, nogil=True)
 def first_collision(robot, field, path, width, margin):
     """Index of the first edge of a polyline (N, dof) that comes closer than `margin` (N − 1,); −1 if none does."""
     work = scratch(robot, field)
     point, step = np.empty(path.shape[1]), np.empty(path.shape[1])
     for k in range(len(path) - 1):
-        step[:] = path[k + 1] - path[k]
-        t = 0.0
-        while t < 1.0:
-            point[:] = path[k] + t * step
-            ahead = advance(robot, field, point, step, width, margin[k], work)
-            if ahead < 0.0:
-                return k
-            t += ahead
+        if not leaves_freely(robot, field, path[k], path[k + 1], width, margin[k], work, point, step):
+            return k
     if advance(robot, field, path[-1], step, width, margin[-1], work) < 0.0:
         return len(path) - 2
     return -1
