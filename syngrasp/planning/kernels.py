@@ -101,8 +101,7 @@ def _scene_ratio(robot, field, work, margin, best, stop):
         for s in range(first[link], first[link + 1]):
             x, y, z = centers[s, 0], centers[s, 1], centers[s, 2]
             reach = margin + radius[s]
-            speed = _speed(screws[link], x, y, z) + 1e-9
-            limit = best * speed + reach
+            limit = best * fastest[link] + reach
             distance = limit
             if over_table and z - table[4] < limit:
                 distance = min(distance, table_distance(table, x, y, z))
@@ -114,7 +113,7 @@ def _scene_ratio(robot, field, work, margin, best, stop):
                     found = grid_distance(address, shape, to_grid, box, cell, scale, n, x, y, z, distance)
                     distance = min(distance, found)
             if distance < limit:
-                best = (distance - reach) / speed
+                best = min(best, (distance - reach) / (_speed(screws[link], x, y, z) + 1e-9))
         if best < stop:
             return best
     return best
@@ -164,24 +163,17 @@ def scratch(robot, field):
 
 
 @njit(cache=True, nogil=True)
-def clearance(robot, field, q, width, work, cap):
-    """Smallest signed clearance [m] of one configuration to the scene and itself, at most `cap`."""
-    place(robot, q, width, work[0], work[1], work[2])
-    work[3][:, :] = 0.0
+def clearances(robot, field, q, width, cap):
+    """Smallest signed clearances (M,) [m] of configurations (M, dof) at gripper widths (M,) to the scene and
+    themselves, at most `cap`."""
+    work = scratch(robot, field)
     work[3][:, 3] = 1.0  # everything at unit speed: a ratio is a distance
     work[4][:] = 1.0
     work[5][:] = 1.0
-    best = _scene_ratio(robot, field, work, 0.0, cap, -inf)
-    return _self_ratio(robot, work, 0.0, best, -inf)
-
-
-@njit(cache=True, nogil=True)
-def clearances(robot, field, q, width, cap):
-    """Clearances (M,) [m] of configurations (M, dof) at gripper widths (M,), at most `cap`."""
-    work = scratch(robot, field)
     out = np.empty(len(q))
     for m in range(len(q)):
-        out[m] = clearance(robot, field, q[m], width[m], work, cap)
+        place(robot, q[m], width[m], work[0], work[1], work[2])
+        out[m] = _self_ratio(robot, work, 0.0, _scene_ratio(robot, field, work, 0.0, cap, -inf), -inf)
     return out
 
 
