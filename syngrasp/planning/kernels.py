@@ -2,6 +2,7 @@
 
 An edge is checked by conservative advancement: at a configuration each sphere has a clearance and a
 speed along the edge, and the smallest ratio says how far the whole arm may go before the next look.
+The speed to other links is that of their motion relative to one another.
 """
 
 from __future__ import annotations
@@ -17,6 +18,7 @@ from syngrasp.robots.kinematics import fk_links, place_spheres
 SAFETY = 0.85  # of the advance, since speeds change along an edge
 MAX_ADVANCE = 0.25  # of the fastest joint in one advance [rad]
 MIN_ADVANCE = 0.005  # of the fastest sphere in one advance, where the arm slides along something [m]
+WAITING = 64  # stretches of an edge that are looked at in turn
 
 
 @njit(cache=True, nogil=True)
@@ -32,24 +34,45 @@ def place(robot, q, width, links, centers, bounds):
 
 
 @njit(cache=True, nogil=True)
-def _speeds(first, links, centers, dq, speed, fastest):
-    """Fills speeds (S,) of the spheres, |ω × p + m|, where q moves by dq, and the links' largest; [m] for one dq."""
-    wx = wy = wz = mx = my = mz = 0.0
-    speed[: first[1]] = fastest[0] = 1e-9
+def _speed(w, x, y, z):
+    """|ω × p + m| of a point under a screw w = (ω, m)."""
+    a, b, c = w[1] * z - w[2] * y + w[3], w[2] * x - w[0] * z + w[4], w[0] * y - w[1] * x + w[5]
+    return sqrt(a * a + b * b + c * c)
+
+
+@njit(cache=True, nogil=True)
+def _turning(w):
+    """|ω| of a screw."""
+    return sqrt(w[0] * w[0] + w[1] * w[1] + w[2] * w[2])
+
+
+@njit(cache=True, nogil=True)
+def _motions(robot, work, dq):
+    """Fills the links' screws (ω, m) where q moves by dq, bounds of their balls' speeds, and bounds of the speeds
+    at which pairs of links close in; [m] for one dq.
+
+    What two links share of their motion brings them no nearer: seen from one, the other moves by the difference of
+    their screws. Either may be the one that looks.
+    """
+    links, _, bounds, screws, fastest, closing, _, _ = work
     for i in range(len(dq)):
-        v = dq[i]
-        zx, zy, zz = links[i, 0, 2] * v, links[i, 1, 2] * v, links[i, 2, 2] * v
-        wx, wy, wz = wx + zx, wy + zy, wz + zz
-        mx += links[i, 1, 3] * zz - links[i, 2, 3] * zy
-        my += links[i, 2, 3] * zx - links[i, 0, 3] * zz
-        mz += links[i, 0, 3] * zy - links[i, 1, 3] * zx
-        largest = 1e-9
-        for s in range(first[i + 1], first[i + 2]):
-            x, y, z = centers[s, 0], centers[s, 1], centers[s, 2]
-            a, b, c = wy * z - wz * y + mx, wz * x - wx * z + my, wx * y - wy * x + mz
-            speed[s] = sqrt(a * a + b * b + c * c) + 1e-9
-            largest = max(largest, speed[s])
-        fastest[i + 1] = largest
+        v, T, w, before = dq[i], links[i], screws[i + 1], screws[i]
+        zx, zy, zz = T[0, 2] * v, T[1, 2] * v, T[2, 2] * v
+        w[0], w[1], w[2] = before[0] + zx, before[1] + zy, before[2] + zz
+        w[3] = before[3] + T[1, 3] * zz - T[2, 3] * zy
+        w[4] = before[4] + T[2, 3] * zx - T[0, 3] * zz
+        w[5] = before[5] + T[0, 3] * zy - T[1, 3] * zx
+        o = bounds[i + 1]
+        fastest[i + 1] = _speed(w, o[0], o[1], o[2]) + _turning(w) * robot.bound_radius[i + 1] + 1e-9
+    relative = screws[len(dq) + 1]
+    for p in range(len(robot.pairs)):
+        a, b = robot.pairs[p, 0], robot.pairs[p, 1]
+        for r in range(6):
+            relative[r] = screws[b, r] - screws[a, r]
+        turning = _turning(relative)
+        of_a = _speed(relative, bounds[a, 0], bounds[a, 1], bounds[a, 2]) + turning * robot.bound_radius[a]
+        of_b = _speed(relative, bounds[b, 0], bounds[b, 1], bounds[b, 2]) + turning * robot.bound_radius[b]
+        closing[p] = min(of_a, of_b) + 1e-9
 
 
 @njit(cache=True, nogil=True)
@@ -59,7 +82,7 @@ def _scene_ratio(robot, field, work, margin, best, stop):
     From the hand inwards: what is near is found first, and most other links are passed over by their balls.
     """
     address, shape, to_grid, box, cell, scale, center, ball, table, top = field
-    _, centers, bounds, speed, fastest, active = work
+    _, centers, bounds, screws, fastest, _, active, _ = work
     first, radius, bound_radius = robot.first, robot.radius, robot.bound_radius
     for link in range(len(bound_radius) - 1, 0, -1):
         x, y, z = bounds[link, 0], bounds[link, 1], bounds[link, 2]
@@ -78,7 +101,7 @@ def _scene_ratio(robot, field, work, margin, best, stop):
         for s in range(first[link], first[link + 1]):
             x, y, z = centers[s, 0], centers[s, 1], centers[s, 2]
             reach = margin + radius[s]
-            limit = best * speed[s] + reach
+            limit = best * fastest[link] + reach
             distance = limit
             if over_table and z - table[4] < limit:
                 distance = min(distance, table_distance(table, x, y, z))
@@ -90,20 +113,20 @@ def _scene_ratio(robot, field, work, margin, best, stop):
                     found = grid_distance(address, shape, to_grid, box, cell, scale, n, x, y, z, distance)
                     distance = min(distance, found)
             if distance < limit:
-                best = (distance - reach) / speed[s]
+                best = min(best, (distance - reach) / (_speed(screws[link], x, y, z) + 1e-9))
         if best < stop:
             return best
     return best
 
 
 @njit(cache=True, nogil=True)
-def _self_ratio(robot, work, weight, margin, best, stop):
-    """Least (clearance − margin) / (weight · closing speed) of the arm's links to one another, if below `best`."""
-    _, centers, bounds, _, fastest, _ = work
+def _self_ratio(robot, work, margin, best, stop):
+    """Least (clearance − margin) / closing speed of the arm's links to one another, if below `best`."""
+    _, centers, bounds, _, _, speed, _, _ = work
     pairs, first, radius, bound_radius = robot.pairs, robot.first, robot.radius, robot.bound_radius
     for p in range(len(pairs)):
         a, b = pairs[p, 0], pairs[p, 1]
-        closing = weight * (fastest[a] + fastest[b])
+        closing = speed[p]
         near = best * closing + margin
         dx, dy, dz = bounds[a, 0] - bounds[b, 0], bounds[a, 1] - bounds[b, 1], bounds[a, 2] - bounds[b, 2]
         reach = near + bound_radius[a] + bound_radius[b]
@@ -130,29 +153,27 @@ def _self_ratio(robot, work, weight, margin, best, stop):
 
 @njit(cache=True, nogil=True)
 def scratch(robot, field):
-    """Work arrays: link poses, sphere centres, ball centres, sphere speeds, link speeds, objects near a link."""
+    """Work arrays: link poses, sphere centres, ball centres; screws of the links (the base's is zero) and of one link
+    seen from another, speeds of the links' balls, speeds at which pairs close in; objects near a link; stretches."""
     dof, spheres = len(robot.T_joint), len(robot.radius)
     links, centers, bounds = np.empty((dof, 4, 4)), np.empty((spheres, 3)), np.empty((dof + 1, 3))
-    return links, centers, bounds, np.ones(spheres), np.ones(dof + 1), np.empty(len(field.cell) + 1, np.int64)
-
-
-@njit(cache=True, nogil=True)
-def clearance(robot, field, q, width, work, cap):
-    """Smallest signed clearance [m] of one configuration to the scene and itself, at most `cap`."""
-    place(robot, q, width, work[0], work[1], work[2])
-    work[3][:] = 1.0
-    work[4][:] = 1.0
-    best = _scene_ratio(robot, field, work, 0.0, cap, -inf)
-    return _self_ratio(robot, work, 0.5, 0.0, best, -inf)
+    screws, fastest, closing = np.zeros((dof + 2, 6)), np.full(dof + 1, 1e-9), np.empty(len(robot.pairs))
+    near, stretches = np.empty(len(field.cell) + 1, np.int64), np.empty((WAITING + 64, 2))
+    return links, centers, bounds, screws, fastest, closing, near, stretches
 
 
 @njit(cache=True, nogil=True)
 def clearances(robot, field, q, width, cap):
-    """Clearances (M,) [m] of configurations (M, dof) at gripper widths (M,), at most `cap`."""
+    """Smallest signed clearances (M,) [m] of configurations (M, dof) at gripper widths (M,) to the scene and
+    themselves, at most `cap`."""
     work = scratch(robot, field)
+    work[3][:, 3] = 1.0  # everything at unit speed: a ratio is a distance
+    work[4][:] = 1.0
+    work[5][:] = 1.0
     out = np.empty(len(q))
     for m in range(len(q)):
-        out[m] = clearance(robot, field, q[m], width[m], work, cap)
+        place(robot, q[m], width[m], work[0], work[1], work[2])
+        out[m] = _self_ratio(robot, work, 0.0, _scene_ratio(robot, field, work, 0.0, cap, -inf), -inf)
     return out
 
 
@@ -160,22 +181,67 @@ def clearances(robot, field, q, width, cap):
 def advance(robot, field, q, dq, width, margin, work):
     """How far q may go along dq, in units of dq and at most one, before any clearance can fall
     below `margin`; negative if it has."""
-    links, centers, bounds, speed, fastest, _ = work
-    place(robot, q, width, links, centers, bounds)
-    _speeds(robot.first, links, centers, dq, speed, fastest)
+    return _advance(robot, field, q, dq, width, margin, work, MIN_ADVANCE)
+
+
+@njit(cache=True, nogil=True)
+def _advance(robot, field, q, dq, width, margin, work, least):
+    """`advance`, and at least until the fastest sphere has moved by `least` [m]."""
+    place(robot, q, width, work[0], work[1], work[2])
+    _motions(robot, work, dq)
     fastest_joint = 1e-9
     for i in range(len(dq)):
         fastest_joint = max(fastest_joint, abs(dq[i]))
     best = min(1.0, MAX_ADVANCE / fastest_joint) / SAFETY
     best = _scene_ratio(robot, field, work, margin, best, 0.0)
     if best >= 0.0:
-        best = _self_ratio(robot, work, 1.0, margin, best, 0.0)
+        best = _self_ratio(robot, work, margin, best, 0.0)
     if best < 0.0:
         return -1.0
     fastest_sphere = 1e-9
-    for link in range(len(fastest)):
-        fastest_sphere = max(fastest_sphere, fastest[link])
-    return max(SAFETY * best, min(1.0, MIN_ADVANCE / fastest_sphere))
+    for link in range(len(work[4])):
+        fastest_sphere = max(fastest_sphere, work[4][link])
+    return max(SAFETY * best, min(1.0, least / fastest_sphere))
+
+
+@njit(cache=True, nogil=True)
+def edge_is_free(robot, field, q_from, q_to, width, margin, work, point, step):
+    """Whether the straight edge q_from → q_to keeps `margin`. `point` and `step` are scratch (dof,).
+
+    The ends first, then the middles of what is not known to be free, the widest stretches before the narrow ones: a
+    collision is met early, and a look at a middle answers for both its sides.
+    """
+    for i in range(len(q_from)):
+        step[i] = q_to[i] - q_from[i]
+    begin = advance(robot, field, q_from, step, width, margin, work)
+    if begin < 0.0 or begin >= 1.0:
+        return begin >= 0.0 and advance(robot, field, q_to, step, width, margin, work) >= 0.0
+    end = advance(robot, field, q_to, step, width, margin, work)
+    if end < 0.0:
+        return False
+    stretches = work[7]
+    stretches[0, 0], stretches[0, 1] = begin, 1.0 - end
+    head, count = 0, 1
+    while count > 0:
+        # First in, first out; where too many wait, the last one in: it and its parts are few.
+        at = head if count < WAITING else (head + count - 1) % len(stretches)
+        low, high = stretches[at, 0], stretches[at, 1]
+        head, count = (head + 1) % len(stretches) if count < WAITING else head, count - 1
+        if low >= high:
+            continue
+        middle = 0.5 * (low + high)
+        for i in range(len(q_from)):
+            point[i] = q_from[i] + middle * step[i]
+        free = _advance(robot, field, point, step, width, margin, work, 0.5 * MIN_ADVANCE)
+        if free < 0.0:
+            return False
+        if middle - free > low:
+            for side in range(2):
+                at = (head + count) % len(stretches)
+                stretches[at, 0] = low if side == 0 else middle + free
+                stretches[at, 1] = middle - free if side == 0 else high
+                count += 1
+    return True
 
 
 @njit(cache=True, nogil=True)
@@ -198,19 +264,32 @@ def free_fraction(robot, field, q_from, q_to, width, margin, work, point, step):
 
 
 @njit(cache=True, nogil=True)
+def leaves_freely(robot, field, q_from, q_to, width, margin, work, point, step):
+    """Whether the straight edge q_from → q_to keeps `margin`, but for its very end, where the next edge begins.
+
+    `point` and `step` are scratch (dof,); `step` holds q_to − q_from afterwards.
+    """
+    for i in range(len(q_from)):
+        step[i] = q_to[i] - q_from[i]
+    t = 0.0
+    while t < 1.0:
+        for i in range(len(q_from)):
+            point[i] = q_from[i] + t * step[i]
+        ahead = advance(robot, field, point, step, width, margin, work)
+        if ahead < 0.0:
+            return False
+        t += ahead
+    return True
+
+
+@njit(cache=True, nogil=True)
 def first_collision(robot, field, path, width, margin):
     """Index of the first edge of a polyline (N, dof) that comes closer than `margin` (N − 1,); −1 if none does."""
     work = scratch(robot, field)
     point, step = np.empty(path.shape[1]), np.empty(path.shape[1])
     for k in range(len(path) - 1):
-        step[:] = path[k + 1] - path[k]
-        t = 0.0
-        while t < 1.0:
-            point[:] = path[k] + t * step
-            ahead = advance(robot, field, point, step, width, margin[k], work)
-            if ahead < 0.0:
-                return k
-            t += ahead
+        if not leaves_freely(robot, field, path[k], path[k + 1], width, margin[k], work, point, step):
+            return k
     if advance(robot, field, path[-1], step, width, margin[-1], work) < 0.0:
         return len(path) - 2
     return -1

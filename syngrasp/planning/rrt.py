@@ -7,9 +7,10 @@ from math import sqrt
 import numpy as np
 from numba import njit, uint64
 
-from syngrasp.planning.kernels import free_fraction, scratch
+from syngrasp.planning.kernels import edge_is_free, free_fraction, scratch
 
 STEP = 0.6  # longest edge of a tree [rad]
+LEAST_GAIN = 0.01  # of a shortcut, of the polyline's length
 REACHED, ADVANCED, TRAPPED = 2, 1, 0
 
 
@@ -143,7 +144,10 @@ def _point_on(path, at, along, out):
 
 @njit(cache=True, nogil=True)
 def shortcut(robot, field, path, width, margin, seed, trials):
-    """A polyline, shortened by `trials` tries at putting a straight edge that keeps `margin` for a random stretch."""
+    """A polyline, shortened by `trials` tries at putting a straight edge that keeps `margin` for a random stretch.
+
+    A try that would shorten the polyline by less than `LEAST_GAIN` of its length is not looked at further.
+    """
     dof = path.shape[1]
     work, a, b = scratch(robot, field), np.empty(dof), np.empty(dof)
     p, r, state = np.empty(dof), np.empty(dof), seed
@@ -157,7 +161,10 @@ def shortcut(robot, field, path, width, margin, seed, trials):
         v, state = uniform(state)
         first = _point_on(path, at, min(u, v) * at[-1], p)
         last = _point_on(path, at, max(u, v) * at[-1], r)
-        if first == last or free_fraction(robot, field, p, r, width, margin, work, a, b) < 1.0:
+        straight = sqrt(((p - r) ** 2).sum())
+        if first == last or abs(v - u) * at[-1] - straight < LEAST_GAIN * at[-1]:
+            continue
+        if not edge_is_free(robot, field, p, r, width, margin, work, a, b):
             continue
         kept = len(path) - (last - first)
         shorter = np.empty((kept + 2, dof))
@@ -172,4 +179,4 @@ def shortcut(robot, field, path, width, margin, seed, trials):
 def is_free(robot, field, q_from, q_to, width, margin):
     """Whether the straight edge q_from → q_to keeps `margin`."""
     work, a, b = scratch(robot, field), np.empty(len(q_from)), np.empty(len(q_from))
-    return free_fraction(robot, field, q_from, q_to, width, margin, work, a, b) == 1.0
+    return edge_is_free(robot, field, q_from, q_to, width, margin, work, a, b)

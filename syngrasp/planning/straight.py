@@ -9,7 +9,7 @@ from numba import njit
 from numpy.typing import NDArray
 
 from syngrasp.planning.arrays import RobotArrays
-from syngrasp.planning.kernels import free_fraction, scratch
+from syngrasp.planning.kernels import advance, leaves_freely, scratch
 from syngrasp.robots.kinematics import fk_batch, fk_tcp
 
 F64 = NDArray[np.float64]
@@ -118,6 +118,6 @@ def straight_line(robot, field, q_from, motion, points, width, margin):
             if q[i] < robot.q_lower[i] or q[i] > robot.q_upper[i] or abs(q[i] - line[n - 1, i]) > MAX_STEP:
                 return line, 1
         line[n] = q
-        if free_fraction(robot, field, line[n - 1], q, width, margin, work, a, b) < 1.0:
+        if not leaves_freely(robot, field, line[n - 1], q, width, margin, work, a, b):
             return line, 2
-    return line, 0
+    return line, 0 if points < 2 or advance(robot, field, q, b, width, margin, work) >= 0.0 else 2

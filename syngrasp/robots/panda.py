@@ -7,6 +7,7 @@ Interface documentation.
 from __future__ import annotations
 
 import math
+from functools import cache
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -69,6 +70,14 @@ def _limits() -> Limits:
         acceleration=np.array([15.0, 7.5, 10.0, 12.5, 15.0, 20.0, 20.0]),
         jerk=np.array([7500.0, 3750.0, 5000.0, 6250.0, 7500.0, 10000.0, 10000.0]),
     )
+
+
+@cache
+def _joint7_values(count: int) -> F64:
+    """The middles (count,) [rad] of equal parts of joint 7's range; made once, as it takes as long as ten solutions."""
+    limits = _limits()
+    lower, upper = limits.q_lower[6], limits.q_upper[6]
+    return lower + (np.arange(count) + 0.5) / count * (upper - lower)
 
 
 def _finger_spheres(extension: float) -> list[tuple[float, float, float]]:
@@ -148,8 +157,7 @@ class Panda(Robot):
         return self.ik_batch(np.asarray(T_base_tcp, dtype=np.float64)[None], redundancy)[0]
 
     def ik_batch(self, T_base_tcp: ArrayLike, redundancy: int = 16) -> tuple[F64, I32]:
-        lower, upper = self.limits.q_lower[6], self.limits.q_upper[6]
-        q7 = lower + (np.arange(redundancy) + 0.5) / redundancy * (upper - lower)
+        q7 = _joint7_values(redundancy)
         return self._solve(np.asarray(T_base_tcp, dtype=np.float64).reshape(-1, 4, 4), q7)
 
     def ik_near(self, T_base_tcp: ArrayLike, q_near: ArrayLike) -> F64 | None:

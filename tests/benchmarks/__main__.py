@@ -14,12 +14,13 @@ from datetime import date
 from pathlib import Path
 
 RESULTS = Path(__file__).parent / "results"
-SUITES = {
-    "geometry": ["tests.benchmarks.bench_geometry"],
-    "planning": ["tests.benchmarks.bench_planning"],
-    "physics": ["tests.benchmarks.bench_physics", "--builtin"],
-    "render": ["tests.benchmarks.bench_render"],
-    "dataset": ["tests.benchmarks.bench_dataset"],
+SUITES = {  # modules with their arguments, run one after the other
+    "geometry": [["tests.benchmarks.bench_geometry"]],
+    "planning": [["tests.benchmarks.bench_planning"]],
+    "motion": [["tests.benchmarks.bench_planners"], ["tests.benchmarks.bench_ik"]],
+    "physics": [["tests.benchmarks.bench_physics", "--builtin"]],
+    "render": [["tests.benchmarks.bench_render"]],
+    "dataset": [["tests.benchmarks.bench_dataset"]],
 }
 
 
@@ -46,11 +47,15 @@ def main() -> int:
     for name in names:
         header = f"{name}, {date.today()}\n{machine()}\n\n"
         print(header, flush=True)
-        run = subprocess.run([sys.executable, "-m", *SUITES[name]], stdout=subprocess.PIPE, text=True, check=False)
-        print(run.stdout, flush=True)
-        if run.returncode == 0:
-            (RESULTS / f"{name}.txt").write_text(header + run.stdout)
-        failed += run.returncode != 0
+        parts, codes = [], []
+        for module in SUITES[name]:
+            run = subprocess.run([sys.executable, "-m", *module], stdout=subprocess.PIPE, text=True, check=False)
+            print(run.stdout, flush=True)
+            parts.append(run.stdout)
+            codes.append(run.returncode)
+        if not any(codes):
+            (RESULTS / f"{name}.txt").write_text(header + "\n".join(parts))
+        failed += any(codes)
     return 1 if failed else 0
 
 

@@ -8,7 +8,7 @@ import pytest
 from syngrasp import se3
 from syngrasp.geometry.hulls import pack_hulls
 from syngrasp.geometry.sdf import signed_distance
-from syngrasp.planning import kernels
+from syngrasp.planning import kernels, rrt
 from syngrasp.planning.arrays import robot_arrays
 from syngrasp.planning.collision import SceneField
 from tests.planning import clutter
@@ -102,3 +102,34 @@ def test_an_advance_never_passes_a_collision():
         between = q + np.linspace(0.0, ahead, 20)[:, None] * dq
         # Where the arm slides along something the least step is 5 mm, so that it may end that deep.
         assert field.configuration_clearance(arm, between, width).min() > margin - kernels.MIN_ADVANCE
+
+
+def test_links_that_move_together_do_not_hold_one_another_up():
+    arm = clutter.robot()
+    scene = replace(_scene().scene, objects=(), table_height=-5.0)
+    field, arrays = SceneField.build(scene, ()).arrays, robot_arrays(arm)
+    turn = np.zeros(arm.dof)
+    turn[0] = 1.0  # of the whole arm about its vertical axis
+    ahead = kernels.advance(arrays, field, arm.q_home, turn, 0.08, 0.01, kernels.scratch(arrays, field))
+    assert ahead == pytest.approx(kernels.MAX_ADVANCE)
+
+
+def test_an_edge_is_free_where_every_configuration_on_it_is():
+    arm = clutter.robot()
+    grasps = _scene(1)
+    field, arrays = SceneField.build(grasps.scene, clutter.models_of(grasps.scene)), robot_arrays(arm)
+    rng, goals = np.random.default_rng(0), grasps.q_goal
+    verdicts = []
+    for margin in (0.0, 0.01):
+        for _ in range(150):
+            start, end = goals[rng.integers(len(goals))], goals[rng.integers(len(goals))]
+            start, end = (
+                np.clip(q + rng.normal(0.0, 0.3, arm.dof), arm.limits.q_lower, arm.limits.q_upper) for q in (start, end)
+            )
+            along = start + np.linspace(0.0, 1.0, 500)[:, None] * (end - start)
+            least = field.configuration_clearance(arm, along, 0.08).min() - margin
+            free = rrt.is_free(arrays, field.arrays, start, end, 0.08, margin)
+            assert not free or least > -0.5 * kernels.MIN_ADVANCE
+            assert free or least < 1e-6
+            verdicts.append(free)
+    assert 30 < sum(verdicts) < 270
