@@ -92,8 +92,11 @@ def motion_of(robot: Robot, first_q: ArrayLike, T_first: F64, action: F64, dt: f
     """The motion that actions (F, 7) tell an arm at a configuration (dof,) with its TCP at T_first (4, 4) in base;
     None when they lead out of its reach."""
     first_q = np.asarray(first_q, dtype=np.float64)
-    following = robot.ik_along(integrate(T_first, action)[1:], first_q, MAX_STEP)
-    if len(following) < len(action) - 1:
+    poses = integrate(T_first, action)[1:]
+    following = robot.follow(poses, first_q, MAX_STEP)
+    if len(following) < len(poses):
+        following = robot.ik_along(poses, first_q, MAX_STEP)
+    if len(following) < len(poses):
         return None
     q = np.concatenate([first_q[None], following])
     return Motion(q, _velocities(q, dt), action[:, 6], dt)

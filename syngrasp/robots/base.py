@@ -104,6 +104,20 @@ class Robot(ABC):
         They end before the first pose that has no answer or needs a joint step over max_step [rad].
         """
 
+    def follow(self, T_base_tcp: ArrayLike, q_start: ArrayLike, max_step: float) -> F64:
+        """Configurations (K, dof) that follow poses (N, 4, 4) from q_start (dof,) with the least joint motion, K ≤ N.
+
+        Faster and smoother than `ik_along`, but it ends where the least motion leaves the limits, though another way
+        may go on.
+        """
+        from syngrasp.robots import differential_ik
+
+        poses = np.ascontiguousarray(T_base_tcp, dtype=np.float64).reshape(-1, 4, 4)
+        start = np.ascontiguousarray(q_start, dtype=np.float64)
+        chain, limits, out = self.chain, self.limits, np.empty((len(poses), self.dof))
+        bounds = limits.q_lower, limits.q_upper
+        return out[: differential_ik.follow(chain.T_joint, chain.T_flange_tcp, *bounds, poses, start, max_step, out)]
+
     @abstractmethod
     def add_to(self, spec: mujoco.MjSpec, *, visual: bool, collision: bool, servos: bool = True) -> RobotNames:
         """Adds the robot at the origin of a MuJoCo spec: bodies, joints, geoms, position servos, TCP site.
