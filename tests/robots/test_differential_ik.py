@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 import numpy as np
 
 from syngrasp import se3
@@ -38,7 +40,7 @@ def test_no_shorter_step_meets_the_pose() -> None:
     start = ROBOT.ik_near(poses[0], ROBOT.q_home)
     assert start is not None
     q = np.concatenate([start[None], ROBOT.follow(poses[1:], start, 0.7)])
-    for before, after in zip(q[20:40], q[21:41], strict=True):
+    for before, after in pairwise(q[20:40]):
         middle, h = 0.5 * (before + after), 1e-6
         T = ROBOT.fk(middle)
         columns = [se3.delta(T, ROBOT.fk(middle + h * axis)) / h for axis in np.eye(ROBOT.dof)]
