@@ -55,7 +55,7 @@ class Gripper:
     max_width: float  # [m]
     speed: float  # of the width [m/s]
     force: float  # default grip force [N]
-    pad_depth: float  # how far a pad reaches behind (and before) the TCP along its z [m]
+    pad_depth: float  # how far a closed pad reaches behind (and before) the TCP along its z [m]
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,6 +121,10 @@ class Robot(ABC):
     def width_of(self, finger_positions: ArrayLike) -> F64:
         """Widths (…,) [m] of a gripper whose joints stand at positions (…, J)."""
         return np.asarray(finger_positions, dtype=np.float64).sum(axis=-1)
+
+    def pad_reach(self, width: ArrayLike) -> F64:
+        """How far the pads reach beyond the TCP along its z at widths (…,) [m]. Here: always as far, `pad_depth`."""
+        return np.full(np.shape(width), self.gripper.pad_depth)
 
     def fk(self, q: ArrayLike) -> F64:
         """TCP poses T_base_tcp (…, 4, 4) of configurations (…, dof) [rad]."""

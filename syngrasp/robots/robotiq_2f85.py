@@ -23,7 +23,7 @@ F64 = NDArray[np.float64]
 MAX_WIDTH = 0.085  # [m]
 MASS = 0.9  # in all [kg]
 HEIGHT = 0.1628  # of the tips over the flange, closed [m]
-TCP_Z = HEIGHT - 0.014  # a pad's face reaches 14 mm further when closed, and just as far when open [m]
+TCP_Z = HEIGHT - 0.009  # between the closed pads [m]
 
 CRANK = 0.0571  # between a crank's pivots, and a bar's [m]
 OUTER_PIVOT = (0.0306, 0.0690)  # y z of the crank's pivot in the body [m]
@@ -56,6 +56,12 @@ def width_of(positions: ArrayLike) -> F64:
     return CRANK * (np.sin(CLOSED + cranks) - math.sin(CLOSED)).sum(axis=-1)
 
 
+def pad_reach(width: ArrayLike) -> F64:
+    """How far the pads reach beyond the TCP at widths (…,) [m]; negative where the arc has taken them behind it."""
+    angle = CLOSED + finger_positions(width)[..., 0]
+    return HEIGHT - TCP_Z - CRANK * (math.cos(CLOSED) - np.cos(angle))
+
+
 def balls() -> tuple[Ball, ...]:
     """Spheres that cover the gripper at every width, closed.
 
@@ -70,7 +76,7 @@ def balls() -> tuple[Ball, ...]:
     ]
     for side in (1.0, -1.0):
         out += [(0.0, side * 0.024, 0.066, 0.022, 0.0), (0.0, side * 0.047, 0.076, 0.0165, 0.0)]
-        pad = np.linspace(HEIGHT - 0.0065, HEIGHT - PAD_LENGTH - ARC + 0.005, 5)
+        pad = np.linspace(HEIGHT - 0.007, HEIGHT - PAD_LENGTH - ARC + 0.005, 5)
         out += [(x, side * 0.0075, float(z), 0.008, side) for z in pad for x in (-0.006, 0.006)]
         out += [(x, side * (y0 - 0.003), z0 + z, 0.013, side) for z in (0.003, -0.013) for x in (-0.005, 0.005)]
         out += [(0.0, side * 0.0406, z, 0.0165, side * 0.58) for z in (0.1025, 0.0925)]

@@ -84,7 +84,7 @@ def _spheres() -> Spheres:
 
 
 class UR5e2F85(Robot):
-    """The arm with the gripper's frame in its flange's. The TCP lies between the pads, 14 mm behind the closed tips.
+    """The arm with the gripper's frame in its flange's. The TCP lies between the pads, 9 mm behind the closed tips.
 
     `q_home` puts the TCP at (0.42, 0, 0.45), pointing down, R_base_tcp = Rx(180°), elbow up, the forearm before the
     shoulder: the fingers close along the base's y axis.
@@ -132,6 +132,9 @@ class UR5e2F85(Robot):
 
     def width_of(self, finger_positions: ArrayLike) -> F64:
         return robotiq_2f85.width_of(finger_positions)
+
+    def pad_reach(self, width: ArrayLike) -> F64:
+        return robotiq_2f85.pad_reach(width)
 
     def add_to(self, spec: mujoco.MjSpec, *, visual: bool, collision: bool, servos: bool = True) -> RobotNames:
         from syngrasp.robots import ur5e_mjcf

@@ -21,6 +21,7 @@ _SERVOS = (
     *(Servo(20000.0, 600.0, 150.0, 0.3, 1.0) for _ in range(3)),
     *(Servo(6000.0, 100.0, 28.0, 0.1, 0.5) for _ in range(3)),
 )
+_UPRIGHT = (0.0, -0.5 * np.pi, 0.0, -0.5 * np.pi, 0.0, 0.0)
 
 
 @lru_cache(maxsize=1)
@@ -41,7 +42,8 @@ def add_ur5e(spec: mujoco.MjSpec, robot: Robot, *, visual: bool, collision: bool
     spec.compiler.degree = False
     inertias = _inertias()
     base = add_link(spec.worldbody, "robot/link0", np.eye(4), inertias["base"])
-    bodies = [base, *add_arm(base, robot.chain, robot.limits, [inertias[name] for name in LINKS[1:]], _SERVOS)]
+    links = [inertias[name] for name in LINKS[1:]]
+    bodies = [base, *add_arm(base, robot.chain, robot.limits, links, _SERVOS, _UPRIGHT)]
     bodies[-1].add_site(name="robot/tcp", group=5)
     set_frame(bodies[-1].sites[-1], robot.chain.T_flange_tcp)
     if collision:

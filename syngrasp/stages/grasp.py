@@ -157,6 +157,8 @@ class GraspStage:
         T_object_tcp = grasps.T_object_tcp[fits]
         T_object_tcp[:, :3, 3] *= placed.scale
         T = se3.matrix_from_pose7(placed.pose) @ T_object_tcp
+        # Pads that move on arcs reach less far when they hold something wide: the hand goes that much deeper.
+        T = _moved_back(T, self._robot.pad_reach(width[fits]) - self._robot.gripper.pad_depth)
         down = -T[:, 2, 2] >= np.cos(config.max_tilt)
         if not down.any():
             return Rejected(self.name, "wrong_side", f"no approach within {config.max_tilt:.2f} rad of straight down")
@@ -247,8 +249,8 @@ def _first_of_each(group: NDArray[np.integer], cost: F64, count: int) -> NDArray
     return order[rank < count]
 
 
-def _moved_back(T: F64, distance: float) -> F64:
-    """Poses (G, 4, 4) moved against their approach by a distance [m]."""
+def _moved_back(T: F64, distance: float | F64) -> F64:
+    """Poses (G, 4, 4) moved against their approach by a distance, or each by its own (G,) [m]."""
     T = T.copy()
-    T[:, :3, 3] -= distance * T[:, :3, 2]
+    T[:, :3, 3] -= np.asarray(distance)[..., None] * T[:, :3, 2]
     return T
