@@ -13,7 +13,7 @@ import mujoco
 import numpy as np
 
 from syngrasp.robots import robotiq_2f85 as model
-from syngrasp.robots.mjcf import Box, Inertia, Shape, add_link, add_shapes, set_position_law
+from syngrasp.robots.mjcf import Box, Capsule, Inertia, Shape, add_link, add_shapes, set_position_law
 
 STIFFNESS = 10000.0  # of the width: full force when it is a few millimetres short [N/m]
 FINGER_MASS = 0.2  # finger and its share of the drive, as felt at the pad [kg]
@@ -24,7 +24,7 @@ _CRANK = Inertia(0.04, (0.0, 0.010, 0.030), (2e-5, 2e-5, 1e-5, 0.0, 0.0, 0.0))
 _FINGER = Inertia(0.04, (0.0, -0.012, 0.012), (1e-5, 1e-5, 5e-6, 0.0, 0.0, 0.0))
 _BAR = Inertia(0.02, (0.0, 0.0, 0.028), (6e-6, 6e-6, 1e-6, 0.0, 0.0, 0.0))
 _BODY = Inertia(model.MASS - 0.2, (0.0, 0.0, 0.038), (5.5e-4, 5.0e-4, 4.5e-4, 0.0, 0.0, 0.0))
-_BODY_SHAPES = (Box((0.0, 0.0, 0.030), (0.033, 0.0365, 0.030)), Box((0.0, 0.0, 0.0695), (0.018, 0.036, 0.0115)))
+_BODY_SHAPES = (Capsule((0.0, 0.0, 0.015), (0.0, 0.0, 0.030), 0.0375), Box((0.0, 0.0, 0.0690), (0.018, 0.035, 0.0110)))
 
 
 class GripperNames(NamedTuple):
@@ -140,13 +140,12 @@ def _couple(spec: mujoco.MjSpec) -> None:
 
 
 def _add_servo(spec: mujoco.MjSpec, sides: list[_Side]) -> str:
-    """A position servo of the width. The tendon's ends lie where the pads press: the pull and the pressure are in line,
-    and the couplings bear nothing of them."""
+    """A position servo of the width. The tendon's ends lie at the height of the fingers' pivots: it turns the cranks
+    alone, and its strong damping cannot set the fingers swinging against them."""
     tendon = spec.add_tendon(name="robot/width", damping=[model.GRIPPER.force / model.GRIPPER.speed, 0.0, 0.0])
     for side in sides:
         site = f"robot/pad_{side.name}"
-        y, z = BEHIND - model.FINGER_PIVOT[0], model.TCP_Z - model.FINGER_PIVOT[1]
-        side.bodies["finger"].add_site(name=site, pos=[0.0, side.sign * y, z], group=5)
+        side.bodies["finger"].add_site(name=site, pos=[0.0, side.sign * (BEHIND - model.FINGER_PIVOT[0]), 0.0], group=5)
         tendon.wrap_site(site)
     actuator = spec.add_actuator(
         name="robot/gripper",

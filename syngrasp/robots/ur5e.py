@@ -118,7 +118,7 @@ class UR5e2F85(Robot):
         return out[:n].copy(), index[:n].copy()
 
     def ik_near(self, T_base_tcp: ArrayLike, q_near: ArrayLike) -> F64 | None:
-        path = self.ik_along(np.asarray(T_base_tcp, dtype=np.float64)[None], q_near, math.inf)
+        path = self.ik_along(np.asarray(T_base_tcp, dtype=np.float64)[None], q_near, ur5e_ik.MAX_STEP)
         return path[0] if len(path) else None
 
     def ik_along(self, T_base_tcp: ArrayLike, q_start: ArrayLike, max_step: float) -> F64:

@@ -26,6 +26,7 @@ WRIST = 0.0997  # d5: along axis 5 [m]
 FLANGE = 0.0996  # d6: along axis 6 [m]
 DOF = 6
 MAX_BRANCHES = 8  # two shoulders × two wrists × two elbows
+MAX_STEP = 0.7  # largest joint change that counts as a continuation [rad]
 MAX_PER_POSE = MAX_BRANCHES * 2**DOF  # with every joint's whole turns, in limits of up to ±2π
 
 
