@@ -157,8 +157,6 @@ class GraspStage:
         T_object_tcp = grasps.T_object_tcp[fits]
         T_object_tcp[:, :3, 3] *= placed.scale
         T = se3.matrix_from_pose7(placed.pose) @ T_object_tcp
-        # Pads that move on arcs reach less far when they hold something wide: the hand goes that much deeper.
-        T = _moved_back(T, self._robot.pad_reach(width[fits]) - self._robot.gripper.pad_depth)
         down = -T[:, 2, 2] >= np.cos(config.max_tilt)
         if not down.any():
             return Rejected(self.name, "wrong_side", f"no approach within {config.max_tilt:.2f} rad of straight down")
@@ -166,7 +164,10 @@ class GraspStage:
         torque = weight_torque(T, placed.pose[:3], placed.mass)
         if not (light := torque <= config.max_torque).any():
             return Rejected(self.name, "unbalanced", f"{placed.uid}: its weight turns it by {torque.min():.2f} N·m")
-        return _Candidates(T[light], width[light], quality[light])
+        T, width, quality = T[light], width[light], quality[light]
+        # Pads that move on arcs reach less far when they hold something wide: the hand goes that much deeper.
+        T = _moved_back(T, self._robot.pad_reach(width) - self._robot.gripper.pad_depth)
+        return _Candidates(T, width, quality)
 
     def _free(self, candidates: _Candidates, index: NDArray[np.intp], field: SceneField) -> _Candidates:
         """Those of an index (K,), in its order, at which the open hand is free, each moved back by the first retreat
