@@ -93,7 +93,7 @@ def _finger() -> list[tuple[Solid, Colour]]:
     return [
         (joined([prism(foot, -0.0085, 0.0085), prism(fingertip, -width, width)]), _LINK),
         (prism(pad, -width, width, 0.0004), _RUBBER),
-        (disc(inner, 0.0038, -0.0138, 0.0138), _STEEL),
+        (disc((inner[0], inner[1]), 0.0038, -0.0138, 0.0138), _STEEL),
     ]
 
 
