@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from functools import cache
-from typing import Any, Literal, Self, get_args
+from typing import Any, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
@@ -11,7 +11,6 @@ from syngrasp.robots.base import Robot
 from syngrasp.robots.kinds import KINDS
 
 RobotKind = Literal["panda", "ur5e_2f85"]
-assert get_args(RobotKind) == tuple(KINDS)
 
 
 class RobotConfig(BaseModel):

@@ -160,7 +160,7 @@ def even_inertia(mesh: trimesh.Trimesh, mass: float) -> list[float]:
 def main(kind: str) -> None:
     """Writes the files of a robot."""
     if kind not in FITS:
-        raise UnknownName("robot", kind, FITS)
+        raise SystemExit(str(UnknownName("robot", kind, FITS)))
     fit = FITS[kind]
     spheres, shapes, inertias = {}, {}, {}
     for name, bloat in fit.bloat.items():

@@ -21,8 +21,8 @@ class Kind:
     module: str
     robot: str  # class in it, which takes the options
     options: Mapping[str, Any] = field(default_factory=dict)  # of its own, with their defaults
-    recipe: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)  # by section, where it differs from the
-    # recipe's own defaults, which are the paper's and suit a Panda
+    # Recipe values by section that differ from the recipe's own defaults, which are the paper's and suit a Panda.
+    recipe: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
 
     def make(self, options: Mapping[str, Any]) -> Robot:
         """A new robot."""
@@ -35,13 +35,7 @@ KINDS = {
         "syngrasp.robots.ur5e",
         "UR5e2F85",
         recipe={
-            "layout": {
-                "area_x": (0.32, 0.68),
-                "area_y": (-0.28, 0.28),
-                "start_x": (0.32, 0.52),
-                "start_y": (-0.2, 0.2),
-                "start_z": (0.38, 0.55),
-            },
+            "layout": {"start_x": (0.32, 0.52), "start_z": (0.38, 0.55)},
             "render": {
                 "cameras": {
                     "front": {"position": (1.40, 0.0, 0.60), "target": (0.2, 0.0, 0.05)},

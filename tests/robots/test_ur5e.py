@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from typing import get_args
 from xml.etree import ElementTree
 
 import numpy as np
@@ -10,7 +11,7 @@ import pytest
 from syngrasp import se3
 from syngrasp.config import load_recipe, parse_recipe
 from syngrasp.errors import RecipeError
-from syngrasp.robots import RobotConfig, make_robot, robotiq_2f85
+from syngrasp.robots import RobotConfig, RobotKind, make_robot, robot_kinds, robotiq_2f85
 from syngrasp.robots.description import robot_folder
 from syngrasp.robots.ur5e import flange_frame
 
@@ -72,14 +73,21 @@ def test_the_linkage_has_the_manuals_heights(robot):
 
 def test_recipe_takes_the_robots_own_values_where_none_are_given():
     panda, ur5e = load_recipe(), load_recipe(overrides=["robot.kind=ur5e_2f85"])
-    assert panda.layout.area_x == (0.30, 0.70)
-    assert ur5e.layout.area_x != panda.layout.area_x
+    assert panda.layout.start_x == (0.30, 0.50)
+    assert ur5e.layout.start_x != panda.layout.start_x
+    assert ur5e.layout.area_x == panda.layout.area_x
     assert ur5e.render.cameras != panda.render.cameras
     assert ur5e.layout == load_recipe("ur5e").layout
-    given = load_recipe(overrides=["robot.kind=ur5e_2f85", "layout.area_x=[0.4, 0.5]"])
-    assert given.layout.area_x == (0.4, 0.5)
-    assert given.layout.start_x == ur5e.layout.start_x
+    given = load_recipe(overrides=["robot.kind=ur5e_2f85", "layout.start_x=[0.4, 0.5]"])
+    assert given.layout.start_x == (0.4, 0.5)
+    assert given.layout.start_z == ur5e.layout.start_z
     assert parse_recipe(ur5e.model_dump(mode="json")) == ur5e
+
+
+def test_every_kind_can_be_named():
+    assert get_args(RobotKind) == tuple(robot_kinds())
+    for kind in robot_kinds():
+        assert make_robot(RobotConfig(kind=kind)).kind == kind
 
 
 def test_the_pandas_recipe_says_what_it_always_said():
