@@ -147,14 +147,14 @@ def test_stored_actions_lift_again(robot: Robot) -> None:
     assert not still.lifted
 
 
-def test_a_jolt_in_free_air_dies_away() -> None:
+def test_a_jolt_in_free_air_dies_away(robot: Robot) -> None:
     """A command that jumps drives the servos to their greatest force, where long steps would shake the arm for ever."""
-    q = np.repeat(ROBOT.q_home[None], 40, 0)
+    q = np.repeat(robot.q_home[None], 40, 0)
     q[10:, 0] += 0.1
     q[10:, 2] -= 0.1
-    world = lift_world(scene_of(ROBOT, [BOX], [(0.5, 0.0)]), [BOX], ROBOT, {})
-    recording = execute(world, ROBOT, Motion(q, np.zeros_like(q), np.ones(len(q)), 0.1))
-    off = np.linalg.norm(recording.T_base_tcp[:, :3, 3] - ROBOT.fk(q)[:, :3, 3], axis=1)
+    world = lift_world(scene_of(robot, [BOX], [(0.5, 0.0)]), [BOX], robot, {})
+    recording = execute(world, robot, Motion(q, np.zeros_like(q), np.ones(len(q)), 0.1))
+    off = np.linalg.norm(recording.T_base_tcp[:, :3, 3] - robot.fk(q)[:, :3, 3], axis=1)
     assert off[10] > 1e-4
     assert off[25:].max() < 1e-6
 
