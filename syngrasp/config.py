@@ -19,6 +19,7 @@ from pydantic_core import ErrorDetails
 from syngrasp.errors import RecipeError, UnknownName
 from syngrasp.resources import resource
 from syngrasp.robots import RobotConfig
+from syngrasp.robots.kinds import KINDS
 from syngrasp.stages.grasp import GraspConfig
 from syngrasp.stages.layout import LayoutConfig
 from syngrasp.stages.lift import LiftConfig
@@ -95,6 +96,14 @@ class Recipe(_Section):
     render: RenderConfig = RenderConfig()
     dataset: DatasetConfig = DatasetConfig()
     execution: ExecutionConfig = ExecutionConfig()
+
+    @model_validator(mode="before")
+    @classmethod
+    def _suit_the_robot(cls, values: Any) -> Any:
+        """What is left out takes the robot's own values, where it has any."""
+        robot = values.get("robot") if isinstance(values, dict) else None
+        kind = KINDS.get(str(robot.get("kind"))) if isinstance(robot, dict) else None
+        return values if kind is None else _beneath(values, kind.recipe)
 
     @model_validator(mode="after")
     def _check_places(self) -> Self:
@@ -252,6 +261,16 @@ def _valid_keys(loc: Sequence[str]) -> list[str]:
     field = _field(loc[:-1])
     models = [Recipe] if field is None else _models(field.annotation)
     return [".".join([*loc[:-1], name]) for model in models for name in model.model_fields]
+
+
+def _beneath(values: Mapping[str, Any], defaults: Mapping[str, Mapping[str, Any]]) -> dict[str, Any]:
+    """Recipe values with a robot's, by section, for those that are left out."""
+    out = dict(values)
+    for section, own in defaults.items():
+        given = {} if out.get(section) is None else out[section]
+        if isinstance(given, Mapping):
+            out[section] = {**own, **given}
+    return out
 
 
 _ABSENT = object()

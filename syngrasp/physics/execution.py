@@ -72,7 +72,9 @@ def lift_world(
     assert index is not None
     force = physics.get("grip_force", robot.gripper.force) / robot.gripper.force
     model.actuator_forcerange[index.gripper] *= force
-    model.dof_damping[index.finger_v] *= force  # it limits the fingers' speed, which is not to change
+    # Damping of the fingers' joints or of their tendon limits their speed, which is not to change.
+    model.dof_damping[index.finger_v] *= force
+    model.tendon_damping[model.actuator_trnid[index.gripper, 0]] *= force
     gain = physics.get("servo_gain", 1.0)
     model.actuator_gainprm[index.actuators, 0] *= gain
     model.actuator_biasprm[index.actuators, 1:3] *= gain
@@ -105,7 +107,7 @@ def _run(world: World, robot: Robot, motion: Motion, fine_from: int) -> tuple[Re
     assert index is not None
     data = world.fresh_data()
     data.qpos[index.q] = motion.q[0]
-    data.qpos[index.finger_q] = robot.finger_positions(robot.gripper.max_width)[: len(index.finger_q)]
+    data.qpos[index.finger_q] = robot.finger_positions(robot.gripper.max_width)
     timestep, frames = model.opt.timestep, len(motion.q)
     coarse = commands(world, robot, motion, slice(0, fine_from), max(timestep, FREE_STEP))
     fine = commands(world, robot, motion, slice(fine_from, frames - 1), timestep)

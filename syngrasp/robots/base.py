@@ -42,7 +42,7 @@ class Spheres:
     link: I32  # (S,), −1 the base, i the link behind joint i
     center: F64  # (S, 3) in the link's frame [m]; finger spheres: with the gripper closed
     radius: F64  # (S,) [m]
-    finger: F64  # (S,) 0 rigid; ±1 moves along TCP ±y by half the gripper's width
+    finger: F64  # (S,) 0 rigid; ±1 moves along TCP ±y by half the gripper's width; between, by that share of it
 
     def __len__(self) -> int:
         return len(self.radius)
@@ -55,7 +55,7 @@ class Gripper:
     max_width: float  # [m]
     speed: float  # of the width [m/s]
     force: float  # default grip force [N]
-    pad_depth: float  # how far a pad reaches behind (and before) the TCP along its z [m]
+    pad_depth: float  # how far a closed pad reaches behind (and before) the TCP along its z [m]
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,6 +80,7 @@ class Robot(ABC):
     gripper: Gripper
     self_pairs: I32  # (P, 2) links, as in `Spheres.link`, whose spheres must keep apart
     q_home: F64  # (dof,) [rad]: above the table, TCP pointing down
+    posture_reach: float = 1.3  # largest joint distance from home that keeps its posture, the elbow up [rad]
 
     @property
     def dof(self) -> int:
@@ -127,17 +128,17 @@ class Robot(ABC):
         """
 
     def finger_positions(self, width: ArrayLike) -> F64:
-        """Positions (…, J) of the gripper's joints at widths (…,) [m]. Here: two slides, each half the width [m].
-
-        A gripper may list joints last that only its visual parts hang on: `RobotNames.finger_joints` of a model without
-        visuals are the first of them.
-        """
+        """Positions (…, J) of the gripper's joints at widths (…,) [m]. Here: two slides, each half the width [m]."""
         half = 0.5 * np.asarray(width, dtype=np.float64)
         return np.stack([half, half], axis=-1)
 
     def width_of(self, finger_positions: ArrayLike) -> F64:
-        """Widths (…,) [m] of a gripper whose joints, all or the first of them, stand at positions (…, J)."""
-        return np.asarray(finger_positions, dtype=np.float64)[..., :2].sum(axis=-1)
+        """Widths (…,) [m] of a gripper whose joints stand at positions (…, J)."""
+        return np.asarray(finger_positions, dtype=np.float64).sum(axis=-1)
+
+    def pad_reach(self, width: ArrayLike) -> F64:
+        """How far the pads reach beyond the TCP along its z at widths (…,) [m]. Here: always as far, `pad_depth`."""
+        return np.full(np.shape(width), self.gripper.pad_depth)
 
     def fk(self, q: ArrayLike) -> F64:
         """TCP poses T_base_tcp (…, 4, 4) of configurations (…, dof) [rad]."""

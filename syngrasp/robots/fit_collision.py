@@ -1,11 +1,13 @@
 """Fits spheres (for planning) and capsules (for physics) to a robot's collision meshes: how `assets/robots` was made.
 
-python -m syngrasp.robots.fit_collision panda
+python -m syngrasp.robots.fit_collision panda | ur5e_2f85
 """
 
 from __future__ import annotations
 
 import sys
+from collections.abc import Callable, Mapping
+from typing import NamedTuple
 
 import numpy as np
 import trimesh
@@ -14,24 +16,64 @@ from numpy.typing import NDArray
 from scipy.cluster.vq import kmeans2
 from scipy.optimize import LinearConstraint, milp, minimize
 
+from syngrasp.errors import UnknownName
 from syngrasp.resources import resource
+from syngrasp.robots import ur5e_meshes
 from syngrasp.robots.description import panda_description
 
 F64 = NDArray[np.float64]
 
-# Per mesh of the Panda: how far a sphere may stand out of the mesh [m].
-PANDA_BLOAT = {
-    "link0": 0.030,
-    "link1": 0.020,
-    "link2": 0.020,
-    "link3": 0.020,
-    "link4": 0.020,
-    "link5": 0.016,
-    "link6": 0.020,
-    "link7": 0.012,
-    "hand": 0.012,
+
+class Fit(NamedTuple):
+    """How a robot's meshes are to be covered."""
+
+    prefix: str  # of the files
+    mesh: Callable[[str], trimesh.Trimesh]  # of a link, closed, in the link's frame
+    bloat: Mapping[str, float]  # how far a sphere may stand out of a link's mesh [m]
+    capsules: Mapping[str, int]  # how many for a link
+    masses: Mapping[str, float]  # [kg] of links whose inertias are those of the evenly filled mesh
+
+
+def _panda_mesh(name: str) -> trimesh.Trimesh:
+    return trimesh.load_mesh(panda_description() / "meshes" / "collision" / f"{name}.stl")
+
+
+FITS = {
+    "panda": Fit(
+        "panda",
+        _panda_mesh,
+        {
+            "link0": 0.030,
+            "link1": 0.020,
+            "link2": 0.020,
+            "link3": 0.020,
+            "link4": 0.020,
+            "link5": 0.016,
+            "link6": 0.020,
+            "link7": 0.012,
+            "hand": 0.012,
+        },
+        {"link1": 2, "link2": 2, "link3": 3, "link4": 3, "link5": 3, "link6": 2, "link7": 2},
+        {},
+    ),
+    "ur5e_2f85": Fit(
+        "ur5e",
+        ur5e_meshes.collision_mesh,
+        {
+            "base": 0.030,
+            "shoulder": 0.022,
+            "upperarm": 0.028,
+            "forearm": 0.026,
+            "wrist1": 0.016,
+            "wrist2": 0.016,
+            "wrist3": 0.016,
+        },
+        {"base": 1, "shoulder": 2, "upperarm": 3, "forearm": 3, "wrist1": 2, "wrist2": 2, "wrist3": 1},
+        ur5e_meshes.MASSES,
+    ),
 }
-PANDA_CAPSULES = {"link1": 2, "link2": 2, "link3": 3, "link4": 3, "link5": 3, "link6": 2, "link7": 2}
+
+_VOIGT = ((0, 0), (1, 1), (2, 2), (0, 1), (0, 2), (1, 2))
 UNCOVERED = 0.005  # how far the surface may stand out of the spheres [m]
 
 
@@ -109,22 +151,33 @@ def _write(name: str, header: str, data: dict[str, list[list[float]]]) -> None:
     resource(f"assets/robots/{name}.yaml").write_text(text, encoding="utf-8")
 
 
+def even_inertia(mesh: trimesh.Trimesh, mass: float) -> list[float]:
+    """Mass [kg], centre x y z [m] and inertia about it xx yy zz xy xz yz [kg·m²] of an evenly filled closed mesh."""
+    inertia = mesh.moment_inertia * mass / mesh.volume
+    return [mass, *mesh.center_mass.round(5).tolist(), *(round(float(inertia[i]), 7) for i in _VOIGT)]
+
+
 def main(kind: str) -> None:
     """Writes the files of a robot."""
-    if kind != "panda":
-        raise SystemExit(f"unknown robot {kind!r}; valid: panda")
-    folder = panda_description() / "meshes" / "collision"
-    spheres, shapes = {}, {}
-    for name, bloat in PANDA_BLOAT.items():
-        mesh = trimesh.load_mesh(folder / f"{name}.stl")
+    if kind not in FITS:
+        raise SystemExit(str(UnknownName("robot", kind, FITS)))
+    fit = FITS[kind]
+    spheres, shapes, inertias = {}, {}, {}
+    for name, bloat in fit.bloat.items():
+        mesh = fit.mesh(name)
         found = cover(mesh, bloat)
         spheres[name] = found[np.lexsort(found.T[:3])].round(4).tolist()
-        if name in PANDA_CAPSULES:
-            shapes[name] = capsules(mesh, PANDA_CAPSULES[name]).round(4).tolist()
+        if name in fit.capsules:
+            shapes[name] = capsules(mesh, fit.capsules[name]).round(4).tolist()
+        if name in fit.masses:
+            inertias[name] = even_inertia(mesh, fit.masses[name])
         print(name, len(found), flush=True)
     made = "in each link's frame; made by syngrasp.robots.fit_collision."
-    _write("panda_spheres", f"Spheres for planning, x y z radius [m] {made}", spheres)
-    _write("panda_capsules", f"Capsules for physics, start x y z, end x y z, radius [m] {made}", shapes)
+    _write(f"{fit.prefix}_spheres", f"Spheres for planning, x y z radius [m] {made}", spheres)
+    _write(f"{fit.prefix}_capsules", f"Capsules for physics, start x y z, end x y z, radius [m] {made}", shapes)
+    if inertias:
+        header = f"Mass [kg], centre x y z [m], inertia about it xx yy zz xy xz yz [kg·m²] {made}"
+        _write(f"{fit.prefix}_inertias", header, inertias)
 
 
 if __name__ == "__main__":

@@ -107,13 +107,25 @@ def add_link(parent: mujoco.MjsBody, name: str, T: ArrayLike, inertia: Inertia |
 
 
 def add_arm(
-    base: mujoco.MjsBody, chain: Chain, limits: Limits, inertias: Sequence[Inertia], servos: Sequence[Servo]
+    base: mujoco.MjsBody,
+    chain: Chain,
+    limits: Limits,
+    inertias: Sequence[Inertia],
+    servos: Sequence[Servo],
+    q_reference: Sequence[float] | None = None,
 ) -> list[mujoco.MjsBody]:
-    """The chain's bodies "robot/link1" … with hinges "robot/joint1" …; returns the bodies."""
+    """The chain's bodies "robot/link1" … with hinges "robot/joint1" …; returns the bodies.
+
+    The model is compiled with the arm at `q_reference` (dof,) [rad], by default 0. There it must be clear of any table:
+    what touches something at compile time cannot be put to sleep.
+    """
     bodies, parent = [], base
     for i, T in enumerate(chain.T_joint):
-        parent = add_link(parent, f"robot/link{i + 1}", T, inertias[i])
+        reference = 0.0 if q_reference is None else q_reference[i]
+        turn = se3.make(se3.matrix_from_rpy([0.0, 0.0, reference]), np.zeros(3))
+        parent = add_link(parent, f"robot/link{i + 1}", T @ turn, inertias[i])
         parent.add_joint(
+            ref=reference,
             name=f"robot/joint{i + 1}",
             type=mujoco.mjtJoint.mjJNT_HINGE,
             axis=[0, 0, 1],

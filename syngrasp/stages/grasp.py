@@ -164,7 +164,10 @@ class GraspStage:
         torque = weight_torque(T, placed.pose[:3], placed.mass)
         if not (light := torque <= config.max_torque).any():
             return Rejected(self.name, "unbalanced", f"{placed.uid}: its weight turns it by {torque.min():.2f} N·m")
-        return _Candidates(T[light], width[light], quality[light])
+        T, width, quality = T[light], width[light], quality[light]
+        # Pads that move on arcs reach less far when they hold something wide: the hand goes that much deeper.
+        T = _moved_back(T, self._robot.pad_reach(width) - self._robot.gripper.pad_depth)
+        return _Candidates(T, width, quality)
 
     def _free(self, candidates: _Candidates, index: NDArray[np.intp], field: SceneField) -> _Candidates:
         """Those of an index (K,), in its order, at which the open hand is free, each moved back by the first retreat
@@ -247,8 +250,8 @@ def _first_of_each(group: NDArray[np.integer], cost: F64, count: int) -> NDArray
     return order[rank < count]
 
 
-def _moved_back(T: F64, distance: float) -> F64:
-    """Poses (G, 4, 4) moved against their approach by a distance [m]."""
+def _moved_back(T: F64, distance: float | F64) -> F64:
+    """Poses (G, 4, 4) moved against their approach by a distance, or each by its own (G,) [m]."""
     T = T.copy()
-    T[:, :3, 3] -= distance * T[:, :3, 2]
+    T[:, :3, 3] -= np.asarray(distance)[..., None] * T[:, :3, 2]
     return T

@@ -28,7 +28,6 @@ Range = tuple[float, float]
 SPOT_TRIES = 10  # at finding room for all objects
 START_TRIES = 12
 TABLETOPS = 32  # kept in a process: groups that are worked on at a time
-START_REACH = 1.3  # largest joint distance of a start from home [rad]: keeps the elbow up
 INSTRUCTIONS = ("pick up the {}", "pick up {}", "grasp the {}", "grab the {}", "lift the {}", "take the {}")
 
 
@@ -241,7 +240,7 @@ class LayoutStage:
             yaw = generator.uniform(-config.start_yaw, config.start_yaw)
             R = se3.matrix_from_rpy([tilt * np.cos(way), tilt * np.sin(way), yaw]) @ R_home
             q = robot.ik(se3.make(R, position))
-            q = q[np.abs(q - robot.q_home).max(axis=1, initial=0.0) < START_REACH]
+            q = q[np.abs(q - robot.q_home).max(axis=1, initial=0.0) < robot.posture_reach]
             if not len(q):
                 continue
             q = q[generator.integers(len(q))]

@@ -29,7 +29,7 @@ class Contacts:
         world, data, target = self.world, self.data, f"object{self.scene.target}/"
         assert world.robot is not None
         data.qpos[world.robot.q] = q
-        data.qpos[world.robot.finger_q] = self.arm.finger_positions(width)[: len(world.robot.finger_q)]
+        data.qpos[world.robot.finger_q] = self.arm.finger_positions(width)
         poses = np.stack([o.pose for o in self.scene.objects])
         poses[self.scene.target, 2] += held
         data.qpos[world.object_q] = poses

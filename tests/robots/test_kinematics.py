@@ -1,17 +1,10 @@
-"""Forward and inverse kinematics of the Panda are inverse to each other, exact, and continuous."""
+"""Forward and inverse kinematics of every arm are inverse to each other, exact, and continuous."""
 
 from __future__ import annotations
 
 import numpy as np
-import pytest
 
 from syngrasp import se3
-from syngrasp.robots import RobotConfig, make_robot, panda_ik
-
-
-@pytest.fixture(scope="module")
-def robot():
-    return make_robot(RobotConfig())
 
 
 def random_configurations(robot, count, seed=0, margin=0.0):
@@ -28,56 +21,18 @@ def test_fk_multiplies_the_chain(robot):
 
 
 def test_fk_keeps_leading_dimensions(robot):
-    q = random_configurations(robot, 6).reshape(2, 3, 7)
+    q = random_configurations(robot, 6).reshape(2, 3, robot.dof)
     assert robot.fk(q).shape == (2, 3, 4, 4)
     assert np.array_equal(robot.fk(q)[1, 2], robot.fk(q[1, 2]))
 
 
-def test_urdf_has_the_same_kinematics(robot):
-    """Joint origins of Franka's URDF, read from the package, against the chain."""
-    from xml.etree import ElementTree
-
-    from syngrasp.robots.description import panda_description
-
-    root = ElementTree.parse(panda_description() / "urdf" / "panda.urdf").getroot()
-    joints = {joint.get("name"): joint for joint in root.iter("joint")}
-
-    def origin(name):
-        element = joints[name].find("origin")
-        xyz = [float(v) for v in element.get("xyz").split()]
-        return se3.make(se3.matrix_from_rpy([float(v) for v in element.get("rpy").split()]), np.array(xyz))
-
-    for i, T in enumerate(robot.chain.T_joint):
-        joint = joints[f"panda_joint{i + 1}"]
-        limit = joint.find("limit")
-        assert np.allclose(T, origin(joint.get("name")), atol=1e-12)
-        assert float(limit.get("lower")) == pytest.approx(robot.limits.q_lower[i])
-        assert float(limit.get("upper")) == pytest.approx(robot.limits.q_upper[i])
-        assert float(limit.get("velocity")) == pytest.approx(robot.limits.velocity[i])
-    plain = make_robot(RobotConfig(finger_extension=0.0))
-    tcp = origin("panda_joint8") @ origin("panda_hand_joint") @ origin("panda_hand_tcp_joint")
-    assert np.allclose(plain.chain.T_flange_tcp, tcp, atol=1e-12)
-    assert robot.chain.T_flange_tcp[2, 3] == pytest.approx(tcp[2, 3] + 0.02)
-
-
-def test_home_is_the_reset_pose(robot):
+def test_home_is_above_the_table_and_points_down(robot):
     T = robot.fk(robot.q_home)
-    assert np.allclose(T[:3, 3], [0.363, 0.0, 0.489], atol=1e-12)
-    assert np.allclose(T[:3, 2], [0.0, 0.0, -1.0], atol=1e-12)
-    assert np.allclose(se3.rpy_from_matrix(T[:3, :3])[2], np.pi / 4, atol=1e-12)
-    middle, span = (robot.limits.q_lower + robot.limits.q_upper) / 2, robot.limits.q_upper - robot.limits.q_lower
-    assert np.all(np.abs(robot.q_home - middle) < 0.25 * span)
-
-
-def test_ik_at_the_true_q7_finds_the_true_configuration(robot):
-    """FK then IK is the identity, over the whole joint space."""
-    lower, upper = robot.limits.q_lower, robot.limits.q_upper
-    T_tcp_flange = se3.invert(robot.chain.T_flange_tcp)
-    out = np.empty((panda_ik.MAX_PER_Q7, 7))
-    q = random_configurations(robot, 5000)
-    for target, T in zip(q, robot.fk(q) @ T_tcp_flange, strict=True):
-        count = panda_ik.ik_at_q7(T, target[6], lower, upper, out, 0)
-        assert np.abs(out[:count] - target).max(axis=1).min() < 1e-6
+    assert np.allclose(T[:3, 2], [0.0, 0.0, -1.0], atol=1e-9)
+    assert 0.3 < T[0, 3] < 0.6
+    assert abs(T[1, 3]) < 1e-9
+    assert T[2, 3] > 0.4
+    assert np.all((robot.q_home > robot.limits.q_lower + 0.2) & (robot.q_home < robot.limits.q_upper - 0.2))
 
 
 def test_every_ik_answer_reaches_the_pose_within_limits(robot):
@@ -96,9 +51,9 @@ def test_every_ik_answer_reaches_the_pose_within_limits(robot):
 def test_ik_answers_nothing_out_of_reach(robot):
     T = robot.fk(robot.q_home).copy()
     T[0, 3] = 2.0
-    assert robot.ik(T).shape == (0, 7)
+    assert robot.ik(T).shape == (0, robot.dof)
     assert robot.ik_near(T, robot.q_home) is None
-    assert robot.ik_batch(T[None])[0].shape == (0, 7)
+    assert robot.ik_batch(T[None])[0].shape == (0, robot.dof)
 
 
 def test_ik_near_returns_to_where_it_is(robot):
@@ -113,7 +68,7 @@ def test_ik_near_takes_the_least_joint_motion(robot):
     rng, h = np.random.default_rng(3), 1e-6
     q = robot.q_home + 0.1
     T0 = robot.fk(q)
-    J = np.stack([se3.delta(T0, robot.fk(q + h * e)) / h for e in np.eye(7)], axis=1)
+    J = np.stack([se3.delta(T0, robot.fk(q + h * e)) / h for e in np.eye(robot.dof)], axis=1)
     for _ in range(10):
         motion = np.concatenate([0.002 * rng.standard_normal(3), 0.01 * rng.standard_normal(3)])
         step = np.linalg.pinv(J) @ motion
@@ -127,7 +82,7 @@ def test_ik_along_a_straight_line_is_smooth(robot):
     rng = np.random.default_rng(4)
     complete = 0
     for _ in range(60):
-        q = robot.q_home + rng.uniform(-0.35, 0.35, 7)
+        q = robot.q_home + rng.uniform(-0.35, 0.35, robot.dof)
         T = robot.fk(q)
         line = np.repeat(T[None], 51, axis=0)
         line[:, :3, 3] += np.linspace(0.0, 0.1, 51)[:, None] * T[:3, 2]
@@ -146,3 +101,12 @@ def test_ik_does_not_depend_on_its_neighbours(robot):
     half, half_index = robot.ik_batch(T[4:], 16)
     assert np.array_equal(whole[index >= 4], half)
     assert np.array_equal(index[index >= 4] - 4, half_index)
+
+
+def test_fingers_and_width_are_inverse_to_each_other(robot):
+    width = np.linspace(0.0, robot.gripper.max_width, 7).reshape(7, 1)
+    assert np.allclose(robot.width_of(robot.finger_positions(width)), width, atol=1e-12)
+    assert robot.finger_positions(0.03).ndim == 1
+    reach = robot.pad_reach(width[:, 0])
+    assert reach[0] == robot.gripper.pad_depth
+    assert np.all(reach <= reach[0] + 5e-4)
