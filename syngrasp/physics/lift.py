@@ -101,6 +101,12 @@ def lift_world(
     poses = np.stack([o.pose for o in scene.objects])
     bodies = bodies_of(scene, models)
     world = build_world(bodies, table_of(scene), robot, contacts, resting=poses)
+    set_drives(world, robot, physics)
+    return world
+
+
+def set_drives(world: World, robot: Robot, physics: Mapping[str, float]) -> None:
+    """Gives a freshly compiled arm the grip force and the servo gain of a run."""
     model, index = world.model, world.robot
     assert index is not None
     force = physics.get("grip_force", robot.gripper.force)
@@ -108,7 +114,6 @@ def lift_world(
     gain = physics.get("servo_gain", 1.0)
     model.actuator_gainprm[index.actuators, 0] *= gain
     model.actuator_biasprm[index.actuators, 1:3] *= gain
-    return world
 
 
 def execute(world: World, robot: Robot, motion: Motion) -> Recording:
@@ -119,7 +124,7 @@ def execute(world: World, robot: Robot, motion: Motion) -> Recording:
     data.qpos[index.q] = motion.q[0]
     data.qpos[index.finger_q] = robot.gripper.max_width / 2
     timestep, frames = model.opt.timestep, len(motion.q)
-    far = _far(robot, motion)
+    far = interval_is_far(robot, motion)
     coarse = _commands(world, robot, motion, far, max(timestep, COARSE_STEP))
     fine = _commands(world, robot, motion, ~far, timestep)
     qpos, qvel = np.empty((frames, model.nq)), np.empty((frames, model.nv))
@@ -224,7 +229,7 @@ def hermite(q: F64, qd: F64, dt: float, steps: int) -> tuple[F64, F64]:
     return q0 + s * (v0 + s * (bend + s * twist)), (v0 + s * (2 * bend + 3 * s * twist)) / dt
 
 
-def _far(robot: Robot, motion: Motion) -> NDArray[np.bool_]:
+def interval_is_far(robot: Robot, motion: Motion) -> NDArray[np.bool_]:
     """Which intervals (F − 1,) between frames lie wholly before the hand comes near the place where it closes."""
     position = robot.fk(motion.q)[:, :3, 3]
     close = int(np.argmax(motion.gripper < 0))
