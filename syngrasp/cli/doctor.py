@@ -21,7 +21,8 @@ REQUIRED = (
     "pydantic", "pyyaml", "typer", "rich",
 )  # fmt: skip
 OPTIONAL = {"ray": ("cluster", "generate on many cores or machines"), "matplotlib": ("viz", "stats --plots"),
-            "objaverse": ("objaverse", "downloading meshes from Objaverse")}  # fmt: skip
+            "objaverse": ("objaverse", "downloading meshes from Objaverse"),
+            "mujoco-warp": ("gpu", "lift.kind mjwarp")}  # fmt: skip
 
 
 def doctor(as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False) -> None:

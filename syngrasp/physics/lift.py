@@ -58,6 +58,16 @@ class Motion:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
+class Trial:
+    """A motion to be executed in a scene."""
+
+    scene: Scene
+    models: Sequence[ObjectModel]  # of the scene's objects, in their order
+    motion: Motion
+    physics: Mapping[str, float]  # as `lift_world` takes them
+
+
+@dataclass(frozen=True, slots=True, eq=False)
 class Recording:
     """States at frames dt apart; shorter than the motion when the run was cut off because it had failed."""
 
@@ -144,6 +154,11 @@ def execute(world: World, robot: Robot, motion: Motion) -> Recording:
     return Recording(
         q, qvel[:, index.v], qpos[:, index.finger_q].sum(1), robot.fk(q), world.object_poses(qpos), diverged(data)
     )
+
+
+def execute_each(trials: Sequence[Trial], robot: Robot) -> list[Recording]:
+    """Runs each trial in a world of its own, one after the other."""
+    return [execute(lift_world(t.scene, t.models, robot, t.physics), robot, t.motion) for t in trials]
 
 
 def judge(

@@ -10,7 +10,7 @@ from numpy.typing import ArrayLike, NDArray
 from scipy.interpolate import CubicSpline
 
 from syngrasp import se3
-from syngrasp.physics.lift import Failure, LiftLimits, Motion, execute, judge, lift_world
+from syngrasp.physics.lift import Failure, LiftLimits, Motion, Recording, execute, judge, lift_world
 from syngrasp.records import ObjectModel, Phase, Scene
 from syngrasp.robots.base import Robot
 
@@ -32,6 +32,9 @@ class ReplayResult:
     slip: float  # largest motion of the target in the hand [m]
     disturbance: float  # largest motion of any other object [m]
     deviation: float  # largest distance of the TCP from the stored one [m]
+
+
+UNREACHABLE = ReplayResult(False, "unreachable", "the actions leave the arm's reach", 0.0, np.inf, np.inf, np.inf)
 
 
 def replay(
@@ -63,11 +66,17 @@ def replay(
     action = np.asarray(action, dtype=np.float64)
     motion = motion_of(robot, first_q, T_stored[0], action, dt)
     if motion is None:
-        return ReplayResult(False, "unreachable", "the actions leave the arm's reach", 0.0, np.inf, np.inf, np.inf)
-    T_wanted = robot.fk(motion.q)
+        return UNREACHABLE
     world = lift_world(scene, models, robot, physics)
     recording = execute(world, robot, motion)
-    figures, failure = judge(recording, T_wanted, phases_of(action), 0.0, scene.target, dt, limits)
+    return compare(recording, robot.fk(motion.q), T_stored, action, scene.target, dt, limits)
+
+
+def compare(
+    recording: Recording, T_wanted: F64, T_stored: F64, action: F64, target: int, dt: float, limits: LiftLimits
+) -> ReplayResult:
+    """What came of actions (F, 7), given the recorded run, and the wanted and the stored TCP poses (F, 4, 4)."""
+    figures, failure = judge(recording, T_wanted, phases_of(action), 0.0, target, dt, limits)
     failure = failure or Failure("", "")
     done = len(recording.T_base_tcp)
     off = np.linalg.norm(recording.T_base_tcp[:, :3, 3] - T_stored[:done, :3, 3], axis=-1)

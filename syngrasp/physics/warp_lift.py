@@ -16,9 +16,10 @@ import warp as wp
 from numpy.typing import NDArray
 
 from syngrasp.errors import MissingExtra
-from syngrasp.physics.lift import COARSE_STEP, Motion, Recording, interval_is_far
+from syngrasp.physics.lift import COARSE_STEP, Motion, Recording, Trial, interval_is_far
+from syngrasp.physics.warp_kernels import Commands, command, record
 from syngrasp.physics.warp_shapes import ObjectShapes
-from syngrasp.physics.warp_worlds import Slots, Trial, Worlds, build_worlds, structure
+from syngrasp.physics.warp_worlds import Slots, Worlds, build_worlds, structure
 from syngrasp.robots.base import Robot
 from syngrasp.warp_device import start_warp
 
@@ -26,95 +27,6 @@ F64 = NDArray[np.float64]
 
 CONTACTS, ROWS = 96, 384  # room for a world at first: contacts (shared by all worlds) and constraint rows
 GROWTH, TRIES = 2, 4  # of the room, when it was too small
-RUNAWAY = wp.constant(1e3)  # a velocity beyond it has diverged [m/s, rad/s]
-
-wp.set_module_options({"enable_backward": False})
-
-
-@wp.struct
-class Commands:
-    """Motions of W worlds, padded to F frames, and how far each has come."""
-
-    q: wp.array3d(dtype=float)  # (W, F, dof)
-    qd: wp.array3d(dtype=float)  # (W, F, dof)
-    grip: wp.array2d(dtype=float)  # (W, F) wanted gripper width [m]
-    lead: wp.array(dtype=float)  # (dof,) of the servos [s]
-    actuator: wp.array(dtype=int)  # (dof,) into ctrl
-    gripper: int  # into ctrl
-    dt: wp.array(dtype=float)  # (W,) between frames [s]
-    parts: wp.array2d(dtype=int)  # (W, F) steps in the interval that begins at a frame; 0 where the motion has ended
-    frame: wp.array(dtype=int)  # (W,) reached
-    part: wp.array(dtype=int)  # (W,) steps done since
-    bad: wp.array(dtype=int)  # (W,) 1: diverged
-
-
-@wp.kernel
-def command(c: Commands, ctrl: wp.array2d(dtype=float), timestep: wp.array(dtype=float)):  # type: ignore
-    """Controls and step size of the next step: cubic Hermite interpolation, led by the servos' lag."""
-    w, j = wp.tid()
-    f = c.frame[w]
-    n = c.parts[w, f]
-    if n == 0:
-        if j < c.q.shape[2]:
-            ctrl[w, c.actuator[j]] = c.q[w, f, j]
-        return
-    dt = c.dt[w]
-    if j == c.q.shape[2]:
-        ctrl[w, c.gripper] = c.grip[w, f]
-        timestep[w] = dt / float(n)
-        return
-    s = float(c.part[w]) / float(n)
-    v0 = c.qd[w, f, j] * dt
-    v1 = c.qd[w, f + 1, j] * dt
-    jump = c.q[w, f + 1, j] - c.q[w, f, j]
-    bend = 3.0 * jump - 2.0 * v0 - v1
-    twist = v0 + v1 - 2.0 * jump
-    position = c.q[w, f, j] + s * (v0 + s * (bend + s * twist))
-    velocity = (v0 + s * (2.0 * bend + 3.0 * s * twist)) / dt
-    ctrl[w, c.actuator[j]] = position + c.lead[j] * velocity
-
-
-@wp.kernel
-def record(
-    c: Commands,
-    qpos0: wp.array2d(dtype=float),  # type: ignore
-    qpos: wp.array2d(dtype=float),  # type: ignore
-    qvel: wp.array2d(dtype=float),  # type: ignore
-    warmstart: wp.array2d(dtype=float),  # type: ignore
-    qpos_out: wp.array3d(dtype=float),  # type: ignore
-    qvel_out: wp.array3d(dtype=float),  # type: ignore
-):
-    """Writes down the states of worlds that have reached a frame. A world that has diverged is put back to the start
-    and kept there, so that what it holds are numbers and its contacts few."""
-    w = wp.tid()
-    f = c.frame[w]
-    n = c.parts[w, f]
-    wrong = c.bad[w]
-    for i in range(qvel.shape[1]):
-        if not (wp.abs(qvel[w, i]) < RUNAWAY):
-            wrong = 1
-    for i in range(qpos.shape[1]):
-        if not wp.isfinite(qpos[w, i]):
-            wrong = 1
-    if wrong != 0:
-        if n > 0:
-            c.bad[w] = 1
-        for i in range(qpos.shape[1]):
-            qpos[w, i] = qpos0[w, i]
-        for i in range(qvel.shape[1]):
-            qvel[w, i] = 0.0
-            warmstart[w, i] = 0.0
-        return
-    if n == 0:
-        return
-    c.part[w] = c.part[w] + 1
-    if c.part[w] == n:
-        c.part[w] = 0
-        c.frame[w] = f + 1
-        for i in range(qpos.shape[1]):
-            qpos_out[w, f + 1, i] = qpos[w, i]
-        for i in range(qvel.shape[1]):
-            qvel_out[w, f + 1, i] = qvel[w, i]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -131,10 +43,14 @@ class _Run:
 class WarpLift:
     """Executes trials in batches on a device, "cuda" or "cpu".
 
+    `deterministic` sums in a fixed order on a GPU, at a cost: the same batch then gives the same bits again.
+    `contacts` and `rows` of constraints are the room for a world at first; it grows when it was too small.
     Raises MissingExtra without MuJoCo Warp, SyngraspError without the device.
     """
 
-    def __init__(self, robot: Robot, device: str) -> None:
+    def __init__(
+        self, robot: Robot, device: str, deterministic: bool = True, contacts: int = CONTACTS, rows: int = ROWS
+    ) -> None:
         try:
             import mujoco_warp
         except ImportError:
@@ -143,9 +59,10 @@ class WarpLift:
         self._mjw: Any = mujoco_warp
         self._robot = robot
         self._device = wp.get_device(device)
+        self._ordered = deterministic and self._device.is_cuda  # on a CPU Warp runs one thread
         self._shapes = ObjectShapes()
         self._slots = Slots((1,))
-        self._room = 1
+        self._contacts, self._rows = contacts, rows
 
     def execute(self, trials: Sequence[Trial]) -> list[Recording]:
         """A recording for each trial, in order; the verdict is `lift.judge`'s."""
@@ -166,7 +83,7 @@ class WarpLift:
         for _ in range(TRIES - 1):
             if not run.overflow:
                 break
-            self._room *= GROWTH
+            self._contacts, self._rows = GROWTH * self._contacts, GROWTH * self._rows
             run = self._run(worlds, trials)
         return [self._recording(worlds, run, w, trial.motion) for w, trial in enumerate(trials)]
 
@@ -203,15 +120,15 @@ class WarpLift:
         mjw, compiled = self._mjw, worlds.template.model
         model = mjw.put_model(compiled, batch_sizes={name: max(count, 2) for name in worlds.fields})
         model.opt.warn_overflow = 0
+        model.opt.deterministic = self._ordered
+        model.opt.graph_conditional = not self._device.is_cuda or wp.is_conditional_graph_supported()
         model.opt.timestep = wp.full(count, compiled.opt.timestep, dtype=float)
         for name, values in worlds.fields.items():
             # A lone world stands twice: with one row MuJoCo Warp does not look for absent meshes.
             _assign(getattr(model, name), values if count > 1 else np.repeat(values, 2, 0))
         for name, values in worlds.meshes.items():
             setattr(model, name, wp.array(values, dtype=getattr(model, name).dtype))
-        data = mjw.make_data(
-            compiled, nworld=count, nconmax=self._room * CONTACTS, njmax=self._room * ROWS
-        )
+        data = mjw.make_data(compiled, nworld=count, nconmax=self._contacts, njmax=self._rows)
         _assign(data.qpos, worlds.qpos)
         position = data.geom_xpos.numpy()
         position[:, worlds.table_geoms] = worlds.table_position
@@ -241,7 +158,7 @@ def steps_per_interval(robot: Robot, motion: Motion, timestep: float) -> NDArray
     return np.where(far, coarse, fine).astype(np.int32)
 
 
-def _commands(worlds: Worlds, robot: Robot, motions: Sequence[Motion]) -> Commands:
+def _commands(worlds: Worlds, robot: Robot, motions: Sequence[Motion]) -> Any:
     model, index = worlds.template.model, worlds.template.robot
     assert index is not None
     frames = max(len(motion.q) for motion in motions)
@@ -273,6 +190,7 @@ def _repeat(step: Any, times: int, device: Any) -> None:
     step()
     with wp.ScopedCapture() as capture:
         step()
+    assert capture.graph is not None
     for _ in range(times - 1):
         wp.capture_launch(capture.graph)
 

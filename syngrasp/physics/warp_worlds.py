@@ -15,10 +15,10 @@ import mujoco
 import numpy as np
 from numpy.typing import NDArray
 
-from syngrasp.physics.lift import Motion, lift_world, set_drives
+from syngrasp.physics.lift import Motion, Trial, lift_world, set_drives
 from syngrasp.physics.warp_shapes import ObjectShape, ObjectShapes, join_tables
 from syngrasp.physics.world import World
-from syngrasp.records import ObjectModel, PlacedObject, Scene
+from syngrasp.records import PlacedObject, Scene
 from syngrasp.robots.base import Robot
 
 F64 = NDArray[np.float64]
@@ -33,21 +33,9 @@ _PER_BODY = (
     *("body_mass", "body_inertia", "body_iquat", "body_subtreemass", "body_invweight0", "body_gravcomp"),
     *("body_pos", "body_quat"),
 )
-_PER_GEOM = (
-    *("geom_dataid", "geom_pos", "geom_quat", "geom_size", "geom_rbound", "geom_aabb", "geom_friction"),
-)
+_PER_GEOM = (*("geom_dataid", "geom_pos", "geom_quat", "geom_size", "geom_rbound", "geom_aabb", "geom_friction"),)
 _PER_ACTUATOR = ("actuator_forcerange", "actuator_gainprm", "actuator_biasprm")
 BATCHED = (*_PER_BODY, *_PER_GEOM, *_PER_ACTUATOR, "dof_invweight0")
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class Trial:
-    """A motion to be executed in a scene."""
-
-    scene: Scene
-    models: Sequence[ObjectModel]  # of the scene's objects
-    motion: Motion
-    physics: Mapping[str, float]  # as `lift_world` takes them
 
 
 @dataclass(frozen=True, slots=True)
@@ -154,14 +142,12 @@ class _World:
         self.rows["geom_dataid"][geoms] = _ABSENT
         self.rows["body_gravcomp"][body] = 1.0
         self._set_mass(k, _EMPTY_MASS, np.full(3, _EMPTY_INERTIA))
-        self._set_pose(k, np.array([0.0, 0.0, -_EMPTY_DEPTH - k, 1.0, 0.0, 0.0, 0.0]))
+        self._set_pose(k, _aside(k))
 
     def drive(self, robot: Robot, physics: Mapping[str, float]) -> None:
         """Gives the arm the grip force and the servo gain of a run."""
         model = self.template.model
         compiled = {name: np.array(getattr(model, name)) for name in _PER_ACTUATOR}
-        for name, values in compiled.items():
-            getattr(model, name)[:] = self.rows[name]
         set_drives(self.template, robot, physics)
         for name, values in compiled.items():
             self.rows[name][:] = getattr(model, name)
@@ -203,10 +189,10 @@ class _World:
 def _template(trial: Trial, robot: Robot, slots: Slots) -> World:
     """The structure: a world with an object of small cubes in each slot."""
     cube = np.array([[x, y, z] for x in (-1, 1) for y in (-1, 1) for z in (-1, 1)]) * 0.05
-    pose = np.array([0.0, 0.0, -_EMPTY_DEPTH, 1.0, 0.0, 0.0, 0.0])
     models = [replace(trial.models[0], hulls=(cube,) * n, inertia=np.eye(3), volume=1.0) for n in slots.parts]
-    placed = replace(trial.scene.objects[0], scale=1.0, mass=1.0, friction=1.0, pose=pose)
-    scene = replace(trial.scene, objects=(placed,) * len(slots.parts), target=0)
+    first = replace(trial.scene.objects[0], scale=1.0, mass=1.0, friction=1.0)
+    objects = tuple(replace(first, pose=_aside(k)) for k in range(len(slots.parts)))
+    scene = replace(trial.scene, objects=objects, target=0)
     options = {name: trial.physics[name] for name in ("timestep", "noslip_iterations") if name in trial.physics}
     world = lift_world(scene, models, robot, options)
     model = world.model
@@ -220,7 +206,14 @@ def _template(trial: Trial, robot: Robot, slots: Slots) -> World:
     return world
 
 
-def _distinct(shapes: Sequence[ObjectShape], scales: Sequence[float]) -> tuple[list[int], list[tuple[ObjectShape, float]]]:
+def _aside(k: int) -> F64:
+    """Where an empty slot k floats, apart from all else: pose7 in base."""
+    return np.array([0.0, 0.0, -_EMPTY_DEPTH - k, 1.0, 0.0, 0.0, 0.0])
+
+
+def _distinct(
+    shapes: Sequence[ObjectShape], scales: Sequence[float]
+) -> tuple[list[int], list[tuple[ObjectShape, float]]]:
     """For each object where its parts begin in the table of the distinct ones, and these."""
     first: dict[tuple[int, float], int] = {}
     unique: list[tuple[ObjectShape, float]] = []

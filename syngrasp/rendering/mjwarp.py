@@ -29,8 +29,8 @@ from syngrasp.rendering.packing import PlacedShape
 from syngrasp.rendering.shapes import SRGB_TO_LINEAR, RobotShapes, Shape, mip_chain, object_shape
 from syngrasp.rendering.textures import make_texture
 from syngrasp.rendering.tracer_cull import TILE
-from syngrasp.warp_device import start_warp
 from syngrasp.robots.base import Robot
+from syngrasp.warp_device import start_warp
 
 F32 = NDArray[np.float32]
 F64 = NDArray[np.float64]

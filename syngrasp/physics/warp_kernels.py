@@ -1,0 +1,96 @@
+# type: ignore  (Warp compiles these functions; their types are its, not Python's)
+"""Warp kernels that feed motions to many worlds and write down their states."""
+
+from __future__ import annotations
+
+import warp as wp
+
+RUNAWAY = wp.constant(1e3)  # a velocity beyond it has diverged [m/s, rad/s]
+
+wp.set_module_options({"enable_backward": False})
+
+
+@wp.struct
+class Commands:
+    """Motions of W worlds, padded to F frames, and how far each has come."""
+
+    q: wp.array3d(dtype=float)  # (W, F, dof)
+    qd: wp.array3d(dtype=float)  # (W, F, dof)
+    grip: wp.array2d(dtype=float)  # (W, F) wanted gripper width [m]
+    lead: wp.array(dtype=float)  # (dof,) of the servos [s]
+    actuator: wp.array(dtype=int)  # (dof,) into ctrl
+    gripper: int  # into ctrl
+    dt: wp.array(dtype=float)  # (W,) between frames [s]
+    parts: wp.array2d(dtype=int)  # (W, F) steps in the interval that begins at a frame; 0 where the motion has ended
+    frame: wp.array(dtype=int)  # (W,) reached
+    part: wp.array(dtype=int)  # (W,) steps done since
+    bad: wp.array(dtype=int)  # (W,) 1: diverged
+
+
+@wp.kernel
+def command(c: Commands, ctrl: wp.array2d(dtype=float), timestep: wp.array(dtype=float)):
+    """Controls and step size of the next step: cubic Hermite interpolation, led by the servos' lag."""
+    w, j = wp.tid()
+    f = c.frame[w]
+    n = c.parts[w, f]
+    if n == 0:
+        if j < c.q.shape[2]:
+            ctrl[w, c.actuator[j]] = c.q[w, f, j]
+        return
+    dt = c.dt[w]
+    if j == c.q.shape[2]:
+        ctrl[w, c.gripper] = c.grip[w, f]
+        timestep[w] = dt / float(n)
+        return
+    s = float(c.part[w]) / float(n)
+    v0 = c.qd[w, f, j] * dt
+    v1 = c.qd[w, f + 1, j] * dt
+    jump = c.q[w, f + 1, j] - c.q[w, f, j]
+    bend = 3.0 * jump - 2.0 * v0 - v1
+    twist = v0 + v1 - 2.0 * jump
+    position = c.q[w, f, j] + s * (v0 + s * (bend + s * twist))
+    velocity = (v0 + s * (2.0 * bend + 3.0 * s * twist)) / dt
+    ctrl[w, c.actuator[j]] = position + c.lead[j] * velocity
+
+
+@wp.kernel
+def record(
+    c: Commands,
+    qpos0: wp.array2d(dtype=float),
+    qpos: wp.array2d(dtype=float),
+    qvel: wp.array2d(dtype=float),
+    warmstart: wp.array2d(dtype=float),
+    qpos_out: wp.array3d(dtype=float),
+    qvel_out: wp.array3d(dtype=float),
+):
+    """Writes down the states of worlds that have reached a frame. A world that has diverged is put back to the start
+    and kept there, so that what it holds are numbers and its contacts few."""
+    w = wp.tid()
+    f = c.frame[w]
+    n = c.parts[w, f]
+    wrong = c.bad[w]
+    for i in range(qvel.shape[1]):
+        if not (wp.abs(qvel[w, i]) < RUNAWAY):
+            wrong = 1
+    for i in range(qpos.shape[1]):
+        if not wp.isfinite(qpos[w, i]):
+            wrong = 1
+    if wrong != 0:
+        if n > 0:
+            c.bad[w] = 1
+        for i in range(qpos.shape[1]):
+            qpos[w, i] = qpos0[w, i]
+        for i in range(qvel.shape[1]):
+            qvel[w, i] = 0.0
+            warmstart[w, i] = 0.0
+        return
+    if n == 0:
+        return
+    c.part[w] = c.part[w] + 1
+    if c.part[w] == n:
+        c.part[w] = 0
+        c.frame[w] = f + 1
+        for i in range(qpos.shape[1]):
+            qpos_out[w, f + 1, i] = qpos[w, i]
+        for i in range(qvel.shape[1]):
+            qvel_out[w, f + 1, i] = qvel[w, i]
