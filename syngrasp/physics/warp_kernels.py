@@ -1,5 +1,9 @@
 # type: ignore  (Warp compiles these functions; their types are its, not Python's)
-"""Warp kernels that feed motions to many worlds and write down their states."""
+"""Warp kernels that feed motions to many worlds, keep untouched objects asleep, and write down states.
+
+MuJoCo lets objects sleep until something awake touches them, and some rest only because of it: a ring on its edge would
+roll away. MuJoCo Warp has a sleep of its own, of ten times as many kernels a step; here sleepers are put back instead.
+"""
 
 from __future__ import annotations
 
@@ -25,6 +29,38 @@ class Commands:
     frame: wp.array(dtype=int)  # (W,) reached
     part: wp.array(dtype=int)  # (W,) steps done since
     bad: wp.array(dtype=int)  # (W,) 1: diverged
+
+
+@wp.struct
+class Sleepers:
+    """Who is awake in W worlds of K slots; the arm counts as slot K and is always awake."""
+
+    slot: wp.array(dtype=int)  # (geoms,) whose they are; −1 for the table
+    q: wp.array(dtype=int)  # (K,) where a slot's seven coordinates begin in qpos
+    v: wp.array(dtype=int)  # (K,) where its six begin in qvel
+    awake: wp.array2d(dtype=int)  # (W, K + 1) 1: awake before this step
+    roused: wp.array2d(dtype=int)  # (W, K + 1) 1: awake after it
+
+
+@wp.kernel
+def rouse(
+    s: Sleepers,
+    contacts: wp.array(dtype=int),
+    world: wp.array(dtype=int),
+    geoms: wp.array(dtype=wp.vec2i),
+):
+    """Wakes what something awake touched in this step."""
+    i = wp.tid()
+    if i >= contacts[0]:
+        return
+    w = world[i]
+    a = s.slot[geoms[i][0]]
+    b = s.slot[geoms[i][1]]
+    if a >= 0 and b >= 0:
+        if s.awake[w, a] != 0:
+            s.roused[w, b] = 1
+        if s.awake[w, b] != 0:
+            s.roused[w, a] = 1
 
 
 @wp.kernel
@@ -56,6 +92,7 @@ def command(c: Commands, ctrl: wp.array2d(dtype=float), timestep: wp.array(dtype
 @wp.kernel
 def record(
     c: Commands,
+    s: Sleepers,
     qpos0: wp.array2d(dtype=float),
     qpos: wp.array2d(dtype=float),
     qvel: wp.array2d(dtype=float),
@@ -63,9 +100,20 @@ def record(
     qpos_out: wp.array3d(dtype=float),
     qvel_out: wp.array3d(dtype=float),
 ):
-    """Writes down the states of worlds that have reached a frame. A world that has diverged is put back to the start
-    and kept there, so that what it holds are numbers and its contacts few."""
+    """Puts sleepers back, and writes down the states of worlds that have reached a frame.
+
+    A world that has diverged is put back to the start and kept there, so that what it holds are numbers and its
+    contacts few.
+    """
     w = wp.tid()
+    for k in range(s.q.shape[0]):
+        s.awake[w, k] = s.roused[w, k]
+        if s.roused[w, k] == 0:
+            for i in range(7):
+                qpos[w, s.q[k] + i] = qpos0[w, s.q[k] + i]
+            for i in range(6):
+                qvel[w, s.v[k] + i] = 0.0
+                warmstart[w, s.v[k] + i] = 0.0
     f = c.frame[w]
     n = c.parts[w, f]
     wrong = c.bad[w]

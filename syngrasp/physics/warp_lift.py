@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from syngrasp.errors import MissingExtra
 from syngrasp.physics.lift import COARSE_STEP, Motion, Recording, Trial, interval_is_far
-from syngrasp.physics.warp_kernels import Commands, command, record
+from syngrasp.physics.warp_kernels import Commands, Sleepers, command, record, rouse
 from syngrasp.physics.warp_shapes import ObjectShapes
 from syngrasp.physics.warp_worlds import Slots, Worlds, build_worlds, structure
 from syngrasp.robots.base import Robot
@@ -92,7 +92,8 @@ class WarpLift:
             model, data = self._on_device(worlds, len(trials))
             commands = _commands(worlds, self._robot, [trial.motion for trial in trials])
             frames, width = commands.q.shape[1], commands.q.shape[2] + 1
-            start = wp.clone(data.qpos)
+            sleepers, start = _sleepers(worlds, len(trials)), wp.clone(data.qpos)
+            contact = data.contact
             qpos_out = wp.zeros((len(trials), frames, worlds.template.model.nq), dtype=float)
             qvel_out = wp.zeros((len(trials), frames, worlds.template.model.nv), dtype=float)
 
@@ -100,7 +101,8 @@ class WarpLift:
                 wp.launch(command, (len(trials), width), [commands, data.ctrl, model.opt.timestep])
                 self._mjw.step(model, data)
                 states = [data.qpos, data.qvel, data.qacc_warmstart]
-                wp.launch(record, len(trials), [commands, start, *states, qpos_out, qvel_out])
+                wp.launch(rouse, data.naconmax, [sleepers, data.nacon, contact.worldid, contact.geom])
+                wp.launch(record, len(trials), [commands, sleepers, start, *states, qpos_out, qvel_out])
 
             _repeat(step, int(commands.parts.numpy().sum(1).max()), self._device)
             overflow = self._mjw.OverflowType
@@ -179,6 +181,22 @@ def _commands(worlds: Worlds, robot: Robot, motions: Sequence[Motion]) -> Any:
     c.parts = wp.array(parts, dtype=int)
     c.frame, c.part, c.bad = (wp.zeros(count, dtype=int) for _ in range(3))
     return c
+
+
+def _sleepers(worlds: Worlds, count: int) -> Any:
+    """All objects asleep, the arm awake."""
+    world, model = worlds.template, worlds.template.model
+    slots = len(world.object_q)
+    of_body = np.where(model.body_weldid > 0, slots, -1)
+    for k in range(slots):
+        of_body[model.body(f"object{k}").id] = k
+    awake = np.zeros((count, slots + 1))
+    awake[:, slots] = 1
+    s: Any = Sleepers()
+    s.slot = wp.array(of_body[model.geom_bodyid], dtype=int)
+    s.q, s.v = wp.array(world.object_q[:, 0], dtype=int), wp.array(world.object_v[:, 0], dtype=int)
+    s.awake, s.roused = wp.array(awake, dtype=int), wp.array(awake, dtype=int)
+    return s
 
 
 def _repeat(step: Any, times: int, device: Any) -> None:

@@ -2,7 +2,7 @@
 
 All worlds share one structure: the arm, the table, and slots for objects with slots for their convex parts. A world
 fills them with its own objects, most parts first, so that the slots fit closely; what it leaves empty touches
-nothing and floats. Everything else that tells scenes apart is a field that Warp's model holds for each world.
+nothing. Everything else that tells scenes apart is a field that Warp's model holds for each world.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ _EMPTY_MASS, _EMPTY_INERTIA = 1.0, 1e-3  # of an empty slot [kg, kg m²]
 _EMPTY_DEPTH = 10.0  # below the base [m]
 
 _PER_BODY = (
-    *("body_mass", "body_inertia", "body_iquat", "body_subtreemass", "body_invweight0", "body_gravcomp"),
+    *("body_mass", "body_inertia", "body_iquat", "body_subtreemass", "body_invweight0"),
     *("body_pos", "body_quat"),
 )
 _PER_GEOM = (*("geom_dataid", "geom_pos", "geom_quat", "geom_size", "geom_rbound", "geom_aabb", "geom_friction"),)
@@ -137,10 +137,8 @@ class _World:
         self._set_pose(k, placed.pose)
 
     def leave_empty(self, k: int) -> None:
-        """Leaves slot k without an object: it floats apart and touches nothing."""
-        body, geoms = self._place(k)
-        self.rows["geom_dataid"][geoms] = _ABSENT
-        self.rows["body_gravcomp"][body] = 1.0
+        """Leaves slot k without an object: it lies apart and touches nothing."""
+        self.rows["geom_dataid"][self._place(k)[1]] = _ABSENT
         self._set_mass(k, _EMPTY_MASS, np.full(3, _EMPTY_INERTIA))
         self._set_pose(k, _aside(k))
 
@@ -196,8 +194,7 @@ def _template(trial: Trial, robot: Robot, slots: Slots) -> World:
     options = {name: trial.physics[name] for name in ("timestep", "noslip_iterations") if name in trial.physics}
     world = lift_world(scene, models, robot, options)
     model = world.model
-    # MuJoCo Warp knows neither trees that begin asleep nor a bit against resets, and it never resets. Its own sleep
-    # costs more than it saves: objects at rest are stepped.
+    # MuJoCo Warp knows neither trees that begin asleep nor a bit against resets, and it never resets.
     model.tree_sleep_policy[model.tree_sleep_policy == mujoco.mjtSleepPolicy.mjSLEEP_INIT] = (
         mujoco.mjtSleepPolicy.mjSLEEP_AUTO_ALLOWED
     )
@@ -207,7 +204,7 @@ def _template(trial: Trial, robot: Robot, slots: Slots) -> World:
 
 
 def _aside(k: int) -> F64:
-    """Where an empty slot k floats, apart from all else: pose7 in base."""
+    """Where an empty slot k lies, apart from all else: pose7 in base."""
     return np.array([0.0, 0.0, -_EMPTY_DEPTH - k, 1.0, 0.0, 0.0, 0.0])
 
 
