@@ -179,7 +179,9 @@ def _commands(worlds: Worlds, robot: Robot, motions: Sequence[Motion]) -> Any:
     c.lead, c.actuator = wp.array(lead, dtype=float), wp.array(index.actuators, dtype=int)
     c.gripper, c.dt = index.gripper, wp.array([motion.dt for motion in motions], dtype=float)
     c.parts = wp.array(parts, dtype=int)
-    c.frame, c.part, c.bad = (wp.zeros(count, dtype=int) for _ in range(3))
+    c.frame, c.part = wp.zeros(count, dtype=int), wp.zeros(count, dtype=int)
+    finite = np.isfinite(q).all((1, 2)) & np.isfinite(qd).all((1, 2))  # forces are clamped: they would hide it
+    c.bad = wp.array(~finite, dtype=int)
     return c
 
 

@@ -33,7 +33,8 @@ class LiftConfig(BaseModel):
 
     kind: Literal["mujoco", "mjwarp"] = Field(
         "mujoco",
-        description="physics engine: MuJoCo, a plan at a time on a core; or MuJoCo Warp, a batch at a time on a GPU",
+        description="physics engine: MuJoCo, a plan at a time on a core; or MuJoCo Warp, on a GPU a batch at a time "
+        "(execution.lift.batch)",
     )
     device: Literal["cuda", "cpu"] = Field(
         "cuda", description="of mjwarp; cpu serves to try it out, many times slower than mujoco"
