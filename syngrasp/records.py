@@ -28,6 +28,7 @@ class Phase(IntEnum):
     CLOSE = 1
     LIFT = 2
     HOLD = 3
+    RETREAT = 4  # opening and backing off after a grasp that missed
 
 
 # --- objects -----------------------------------------------------------------------------------
@@ -156,7 +157,8 @@ class SceneGrasps:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Plan:
-    """One motion sampled at the control rate: reach (no stop before the grasp), close, lift, hold."""
+    """One motion sampled at the control rate: reach (no stop before the grasp), close, lift, hold; before it, where
+    the first grasp is to miss: reach, close, retreat."""
 
     scene: Scene
     T_base_grasp: F64  # (4, 4) TCP at the grasp
@@ -190,6 +192,12 @@ class Rollout:
     slip: float  # largest motion of the target in the hand from after the closing on [m]
     disturbance: float  # largest motion of any other object [m]
     physics: dict[str, float] = field(default_factory=dict)  # options drawn for this run, recorded
+
+    @property
+    def grasp_attempts(self) -> int:
+        """How often the hand closes: once, and once more for each grasp that missed."""
+        retreating = self.phase == Phase.RETREAT
+        return 1 + int(np.count_nonzero(retreating[1:] & ~retreating[:-1]))
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -9,7 +9,9 @@ import sys
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
+from PIL import Image
 
 from syngrasp import __version__
 from syngrasp.cli import app, run
@@ -219,6 +221,13 @@ def test_what_is_generated_verifies_and_lifts_again(
     assert "say which" in refused(capsys, "replay", str(generated), "--catalog", str(catalog))
 
 
+def test_episodes_made_again_from_their_seeds_are_equal_bit_for_bit(
+    generated: Path, catalog: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    result = told_json(capsys, "replay", str(generated), "--all", "--from-seed", "--catalog", str(catalog))
+    assert result["equal"] == result["episodes"] > 0, result["results"]
+
+
 def test_a_dataset_is_not_continued_with_another_recipe(
     generated: Path, catalog: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -238,3 +247,17 @@ def test_ray_makes_the_same_arrays_as_one_process(tmp_path: Path, generated: Pat
     assert events[0]["executor"] == "ray"
     assert events[-1]["event"] == "done"
     assert content(tmp_path / "data") == content(generated)
+
+
+def test_replays_are_drawn_at_random_and_pictured(
+    generated: Path, catalog: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    command = ["replay", str(generated), "--sample", "1", "--catalog", str(catalog)]
+    result = told_json(capsys, *command, "--pictures", str(tmp_path))
+    assert result["episodes"] == result["lifted"] == 1
+    assert told_json(capsys, *command)["results"][0]["episode"] == result["results"][0]["episode"]
+    picture = np.asarray(Image.open(result["results"][0]["picture"]))
+    assert picture.shape[1] == 10 * picture.shape[0]
+    first, last = picture[:, : picture.shape[0]], picture[:, -picture.shape[0] :]
+    assert np.abs(first.astype(int) - last).mean() > 2, "the arm has moved"
+    assert "--pictures" in refused(capsys, *command, "--from-seed", "--pictures", str(tmp_path))

@@ -109,25 +109,42 @@ def replay(
     dataset: DatasetArgument,
     episode: Annotated[int | None, typer.Option(min=0, help="Episode, counted through the dataset.")] = None,
     every: Annotated[bool, typer.Option("--all", help="Every episode.")] = False,
+    sample: Annotated[int | None, typer.Option(min=1, help="So many episodes, drawn at random.")] = None,
+    pictures: Annotated[
+        Path | None, typer.Option(help="Folder for a picture of each replay, seen from the side.")
+    ] = None,
+    from_seed: Annotated[
+        bool, typer.Option("--from-seed", help="Make the episode again from its seed; all states must be equal.")
+    ] = False,
     catalog: Annotated[Path | None, typer.Option(help="The catalog it was made from; without it the built-in.")] = None,
     as_json: JsonOption = False,
 ) -> None:
     """Execute stored actions in MuJoCo again and say whether they lift. Exits with 1 if one does not.
 
+    With --from-seed the whole episode is made again, and its states are compared bit for bit with the stored ones;
+    they are equal on the same type of machine with the same versions.
+
     \b
     Example:
       syngrasp replay data --episode 3
       syngrasp replay data --all --catalog objects
+      syngrasp replay data --sample 30 --pictures replays
+      syngrasp replay data --all --from-seed
     """
     from syngrasp.cli.catalogs import catalog_or_builtin
     from syngrasp.cli.replaying import Replayer
 
-    if every == (episode is not None):
-        raise SyngraspError("say which: --episode I, or --all")
+    if [every, episode is not None, sample is not None].count(True) != 1:
+        raise SyngraspError("say which: --episode I, --sample K or --all")
+    if from_seed:
+        if pictures:
+            raise SyngraspError("--pictures shows replayed actions; leave out --from-seed")
+        _remake(dataset, episode, sample, catalog, as_json)
+        return
     replayer = Replayer(dataset, catalog_or_builtin(catalog, print_event if as_json else lambda event: None))
     results = []
-    for index in range(replayer.episodes) if every else [episode or 0]:
-        result = replayer.replay(index)
+    for index in _chosen(replayer.episodes, episode, sample):
+        result = replayer.replay(index, pictures)
         results.append(result)
         if not as_json:
             told = "lifts" if result["lifted"] else f"does not lift: {result['reason']} ({result['detail']})"
@@ -135,9 +152,41 @@ def replay(
     lifted = sum(result["lifted"] for result in results)
     if as_json:
         print_json({"episodes": len(results), "lifted": lifted, "results": results})
-    elif every:
+    elif episode is None:
         print(f"{lifted} of {len(results)} lift")
     if lifted < len(results):
+        raise typer.Exit(1)
+
+
+def _chosen(count: int, episode: int | None, sample: int | None) -> list[int]:
+    """One episode, a random sample (always the same of the same dataset), or all."""
+    if episode is not None:
+        return [episode]
+    if sample is None:
+        return list(range(count))
+    import random
+
+    return sorted(random.Random(0).sample(range(count), min(sample, count)))
+
+
+def _remake(dataset: str, episode: int | None, sample: int | None, catalog: Path | None, as_json: bool) -> None:
+    from syngrasp.cli.catalogs import catalog_or_builtin
+    from syngrasp.cli.replaying import Remaker
+
+    remaker = Remaker(dataset, catalog_or_builtin(catalog, print_event if as_json else lambda event: None))
+    results = []
+    for index in _chosen(remaker.episodes, episode, sample):
+        result = remaker.remake(index)
+        results.append(result)
+        if not as_json:
+            told = "equal" if result["equal"] else f"differs: {result['difference']}"
+            print(f"episode {index} ({result['instruction']}): {told}")
+    equal = sum(result["equal"] for result in results)
+    if as_json:
+        print_json({"episodes": len(results), "equal": equal, "results": results})
+    elif episode is None:
+        print(f"{equal} of {len(results)} equal")
+    if equal < len(results):
         raise typer.Exit(1)
 
 

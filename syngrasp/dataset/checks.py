@@ -56,11 +56,20 @@ def check_states(states: States, line: Mapping[str, Any]) -> Found:
     if jump.size and jump.max() > JOINT_SPEED * line["dt"]:
         yield "joint_position", f"a joint jumps by {jump.max():.2f} rad after frame {_worst(jump)}"
     yield from _check_action(states["action"], states["ee_pose"])
-    phase = states["phase"].astype(np.int64)
-    if phase.max() > max(Phase) or (np.diff(phase) < 0).any():
-        yield "phase", "goes back or is none of 0…3"
+    if (wrong := _wrong_phase(states["phase"])) is not None:
+        yield "phase", f"goes back, or is none of 0…{max(Phase)}, in frame {wrong}"
     if states["gripper_width"].min() < -WIDTH_TOLERANCE:
         yield "gripper_width", f"{states['gripper_width'].min():.3f} m"
+
+
+def _wrong_phase(phase: NDArray[np.uint8]) -> int | None:
+    """The first frame whose phase may not come after the one before it: phases go on, and back only by a retreat."""
+    before, after = phase[:-1].astype(np.int64), phase[1:].astype(np.int64)
+    onward = (before <= after) & (after <= Phase.HOLD)
+    retreating = ((before == Phase.CLOSE) | (before == Phase.RETREAT)) & (after == Phase.RETREAT)
+    again = (before == Phase.RETREAT) & (after == Phase.REACH)
+    wrong = np.concatenate([phase[:1] > Phase.HOLD, ~(onward | retreating | again)])
+    return int(np.argmax(wrong)) if wrong.any() else None
 
 
 def _not_finite(states: States, objects: int) -> Iterator[tuple[str, str]]:

@@ -38,6 +38,7 @@ def episode_line(episode: Episode, start: int) -> dict[str, Any]:
             "width": float(rollout.grasp_width),
             "quality": float(rollout.grasp_quality),
         },
+        "grasp_attempts": rollout.grasp_attempts,
         "lift": {
             "height": float(rollout.lift_height),
             "slip": float(rollout.slip),

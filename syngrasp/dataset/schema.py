@@ -87,10 +87,12 @@ ARRAYS: tuple[ArraySpec, ...] = (
     ArraySpec("gripper_width", ("F",), "float32", "raw", "m", "between the finger pads"),
     ArraySpec("ee_pose", ("F", 7), "float32", "raw", "m, quaternion wxyz", "TCP in base"),
     ArraySpec("action", ("F", 7), "float32", "raw", "m, rad, ±1", "Δxyz Δrpy in base to the next frame, gripper"),
-    ArraySpec("goal_pose", ("F", 7), "float32", "raw", "m, quaternion wxyz", "grasp, then next TCP pose in base"),
+    ArraySpec(
+        "goal_pose", ("F", 7), "float32", "raw", "m, quaternion wxyz", "grasp; next TCP pose while closed; in base"
+    ),
     ArraySpec("object_pose", ("F", "N", 7), "float32", "raw", "m, quaternion wxyz", "objects in base"),
     ArraySpec("bbox", ("F", "C", "N", 4), "float32", "raw", "px", "visible x0 y0 x1 y1, pixel edges", picture=True),
-    ArraySpec("phase", ("F",), "uint8", "raw", "", "0 reach, 1 close, 2 lift, 3 hold"),
+    ArraySpec("phase", ("F",), "uint8", "raw", "", "0 reach, 1 close, 2 lift, 3 hold, 4 retreat from a miss"),
     ArraySpec("camera_intrinsics", ("E", "C", 3, 3), "float32", "raw", "px", "of the stored image", picture=True),
     ArraySpec("T_base_camera", ("E", "C", 4, 4), "float32", "raw", "m", "OpenCV axes", picture=True),
     ArraySpec("episode_ends", ("E",), "int64", "raw", "frame", "one past each episode's last frame in its shard"),

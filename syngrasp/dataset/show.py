@@ -17,6 +17,7 @@ PHASE_COLOURS = {
     Phase.CLOSE: (237, 180, 88),
     Phase.LIFT: (58, 157, 106),
     Phase.HOLD: (109, 89, 122),
+    Phase.RETREAT: (217, 83, 79),
 }
 GAP, MARGIN, HEADER, BAR, LABEL = 6, 16, 58, 6, 18
 
@@ -89,6 +90,7 @@ class _Strip:
             f"episode {self.view.index} (shard {line['shard']}, slot {line['episode']}, attempt {line['attempt']})",
             f"target {line['target_uid']}",
             f"{self.view.length} frames",
+            *([f"grasp attempts {attempts}"] if (attempts := line.get("grasp_attempts", 1)) > 1 else []),
             f"lifted {100 * line['lift']['height']:.1f} cm",
             f"slip {1000 * line['lift']['slip']:.1f} mm",
             f"grasp quality {line['grasp']['quality']:.3g}",

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy.interpolate import CubicSpline
 
 from syngrasp import se3
-from syngrasp.physics.lift import Failure, LiftLimits, Motion, Recording, execute, judge, lift_world
+from syngrasp.physics.execution import Motion, Recording, execute, lift_world
+from syngrasp.physics.lift import Failure, LiftLimits, judge
+from syngrasp.physics.world import World
 from syngrasp.records import ObjectModel, Phase, Scene
 from syngrasp.robots.base import Robot
 
@@ -21,7 +23,7 @@ STILL = 2e-3  # a TCP that moves less in a frame has not begun to lift [m]
 MAX_STEP = 0.7  # of a joint from frame to frame [rad]
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class ReplayResult:
     """What came of an episode's actions."""
 
@@ -32,6 +34,7 @@ class ReplayResult:
     slip: float  # largest motion of the target in the hand [m]
     disturbance: float  # largest motion of any other object [m]
     deviation: float  # largest distance of the TCP from the stored one [m]
+    recording: Recording | None = field(default=None, repr=False, compare=False)  # of what was executed
 
 
 UNREACHABLE = ReplayResult(False, "unreachable", "the actions leave the arm's reach", 0.0, np.inf, np.inf, np.inf)
@@ -47,6 +50,7 @@ def replay(
     dt: float,
     limits: LiftLimits,
     physics: Mapping[str, float],
+    world: World | None = None,
 ) -> ReplayResult:
     """Rebuilds a scene and executes stored actions in it.
 
@@ -61,14 +65,14 @@ def replay(
         dt: between frames [s].
         limits: what counts as a lift.
         physics: options drawn for the run, as stored in the rollout.
+        world: what `lift_world` makes of the scene, where it is at hand already.
     """
     T_stored = se3.matrix_from_pose7(ee_pose)
     action = np.asarray(action, dtype=np.float64)
     motion = motion_of(robot, first_q, T_stored[0], action, dt)
     if motion is None:
         return UNREACHABLE
-    world = lift_world(scene, models, robot, physics)
-    recording = execute(world, robot, motion)
+    recording = execute(world or lift_world(scene, models, robot, physics), robot, motion)
     return compare(recording, robot.fk(motion.q), T_stored, action, scene.target, dt, limits)
 
 
@@ -88,6 +92,7 @@ def compare(
         figures.slip,
         figures.disturbance,
         float(off.max()),
+        recording,
     )
 
 
@@ -113,10 +118,12 @@ def integrate(T_first: F64, action: F64) -> F64:
 
 
 def phases_of(action: F64) -> U8:
-    """Phases (F,) as the actions show them: reach until the gripper closes, lift once the TCP moves again."""
+    """Phases (F,) as the actions show them: reach while the gripper is open, close while it is closed, lift once the
+    TCP moves after it has closed for good. What follows a grasp that missed counts as another reach."""
     closing = action[:, 6] < 0
+    for_good = np.cumsum(~closing[::-1])[::-1] == 0
     moving = np.linalg.norm(action[:, :3], axis=-1) > STILL
-    lifting = np.cumsum(closing & moving) > 0
+    lifting = np.cumsum(for_good & moving) > 0
     return np.where(lifting, Phase.LIFT, np.where(closing, Phase.CLOSE, Phase.REACH)).astype(np.uint8)
 
 

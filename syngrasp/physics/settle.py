@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from syngrasp import se3
-from syngrasp.physics.world import Body, ContactOptions, Table, World, build_world, diverged
+from syngrasp.physics.world import Body, ContactOptions, Table, World, build_world, corners, diverged
 
 F64 = NDArray[np.float64]
 
@@ -60,18 +60,19 @@ def settle(
     falling = replace(contacts, time_constant=options.time_constant, timestep=options.timestep)
     world = build_world(bodies, table, options=falling)
     _thicken_air(world, options)
-    reach = np.array([body.scale * np.linalg.norm(np.concatenate(body.model.hulls), axis=1).max() for body in bodies])
-    data = mujoco.MjData(world.model)
+    reach = np.array([body.scale * np.sqrt((corners(body.model) ** 2).sum(1).max()) for body in bodies])
+    data = world.fresh_data()
     data.qpos[world.object_q] = poses
     fallen, time = _until_still(world, data, reach, options, options.max_time)
     if not fallen:
         return _outcome(world, data, False, time)
 
     _clear_air(world, contacts)
-    finished = mujoco.MjData(world.model)
-    finished.qpos[:] = data.qpos
-    at_rest, finish_time = _until_still(world, finished, reach, options, options.finish_time)
-    return _outcome(world, finished, at_rest, time + finish_time)
+    fallen_to = data.qpos.copy()
+    data = world.fresh_data()
+    data.qpos[:] = fallen_to
+    at_rest, finish_time = _until_still(world, data, reach, options, options.finish_time)
+    return _outcome(world, data, at_rest, time + finish_time)
 
 
 def _thicken_air(world: World, options: SettleOptions) -> None:

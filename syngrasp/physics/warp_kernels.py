@@ -25,10 +25,24 @@ class Commands:
     actuator: wp.array(dtype=int)  # (dof,) into ctrl
     gripper: int  # into ctrl
     dt: wp.array(dtype=float)  # (W,) between frames [s]
-    parts: wp.array2d(dtype=int)  # (W, F) steps in the interval that begins at a frame; 0 where the motion has ended
+    last: wp.array(dtype=int)  # (W,) frame, at which the motion ends
+    coarse: wp.array(dtype=int)  # (W,) steps from a frame to the next in free air
+    fine: wp.array(dtype=int)  # (W,) and after it
+    fine_from: wp.array(dtype=int)  # (W,) frame
     frame: wp.array(dtype=int)  # (W,) reached
     part: wp.array(dtype=int)  # (W,) steps done since
     bad: wp.array(dtype=int)  # (W,) 1: diverged
+
+
+@wp.func
+def steps_of(c: Commands, w: int) -> int:
+    """Steps of the interval that a world is in; 0 when its motion has ended."""
+    n = c.fine[w]
+    if c.frame[w] < c.fine_from[w]:
+        n = c.coarse[w]
+    if c.frame[w] >= c.last[w]:
+        n = 0
+    return n
 
 
 @wp.struct
@@ -40,6 +54,7 @@ class Sleepers:
     v: wp.array(dtype=int)  # (K,) where its six begin in qvel
     awake: wp.array2d(dtype=int)  # (W, K + 1) 1: awake before this step
     roused: wp.array2d(dtype=int)  # (W, K + 1) 1: awake after it
+    touched: wp.array(dtype=int)  # (W,) 1: the arm has touched something
 
 
 @wp.kernel
@@ -49,13 +64,16 @@ def rouse(
     world: wp.array(dtype=int),
     geoms: wp.array(dtype=wp.vec2i),
 ):
-    """Wakes what something awake touched in this step."""
+    """Wakes what something awake touched in this step, and notes what touched the arm."""
     i = wp.tid()
     if i >= contacts[0]:
         return
     w = world[i]
     a = s.slot[geoms[i][0]]
     b = s.slot[geoms[i][1]]
+    arm = s.q.shape[0]
+    if a == arm or b == arm:
+        s.touched[w] = 1
     if a >= 0 and b >= 0:
         if s.awake[w, a] != 0:
             s.roused[w, b] = 1
@@ -68,7 +86,7 @@ def command(c: Commands, ctrl: wp.array2d(dtype=float), timestep: wp.array(dtype
     """Controls and step size of the next step: cubic Hermite interpolation, led by the servos' lag."""
     w, j = wp.tid()
     f = c.frame[w]
-    n = c.parts[w, f]
+    n = steps_of(c, w)
     if n == 0:
         if j < c.q.shape[2]:
             ctrl[w, c.actuator[j]] = c.q[w, f, j]
@@ -102,10 +120,25 @@ def record(
 ):
     """Puts sleepers back, and writes down the states of worlds that have reached a frame.
 
-    A world that has diverged is put back to the start and kept there, so that what it holds are numbers and its
-    contacts few.
+    Contacts are only ever resolved by fine steps: where the arm touches something in free air, the world goes back a
+    frame and on with fine steps. A world that has diverged is put back to the start and kept there, so that what it
+    holds are numbers and its contacts few.
     """
     w = wp.tid()
+    f = c.frame[w]
+    if s.touched[w] != 0 and f < c.fine_from[w]:
+        go = wp.max(f - 1, 0)
+        c.fine_from[w] = go
+        c.frame[w] = go
+        c.part[w] = 0
+        for k in range(s.q.shape[0]):
+            s.roused[w, k] = 0
+        for i in range(qpos.shape[1]):
+            qpos[w, i] = qpos_out[w, go, i]
+        for i in range(qvel.shape[1]):
+            qvel[w, i] = qvel_out[w, go, i]
+            warmstart[w, i] = 0.0
+        return
     for k in range(s.q.shape[0]):
         s.awake[w, k] = s.roused[w, k]
         if s.roused[w, k] == 0:
@@ -114,8 +147,7 @@ def record(
             for i in range(6):
                 qvel[w, s.v[k] + i] = 0.0
                 warmstart[w, s.v[k] + i] = 0.0
-    f = c.frame[w]
-    n = c.parts[w, f]
+    n = steps_of(c, w)
     wrong = c.bad[w]
     for i in range(qvel.shape[1]):
         if not (wp.abs(qvel[w, i]) < RUNAWAY):

@@ -1,13 +1,13 @@
-"""Executes many motions in many scenes at once on MuJoCo Warp: the counterpart of `lift.execute` for a GPU.
+"""Executes many motions in many scenes at once on MuJoCo Warp: the counterpart of `execution.execute` for a GPU.
 
-A world steps through its motion at its own step sizes, as `execute` would: coarse in free air, fine near the grasp.
+A world steps through its motion at its own step sizes, as `execute` would: coarse in free air, fine from the grasp on.
 Commands are interpolated and states recorded on the device, so that nothing is waited for between two steps; on CUDA
 a step is one graph.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -16,7 +16,7 @@ import warp as wp
 from numpy.typing import NDArray
 
 from syngrasp.errors import MissingExtra
-from syngrasp.physics.lift import COARSE_STEP, Motion, Recording, Trial, interval_is_far
+from syngrasp.physics.execution import FREE_STEP, Motion, Recording, Trial, last_closing
 from syngrasp.physics.warp_kernels import Commands, Sleepers, command, record, rouse
 from syngrasp.physics.warp_shapes import ObjectShapes
 from syngrasp.physics.warp_worlds import Slots, Worlds, build_worlds, structure
@@ -94,7 +94,7 @@ class WarpLift:
             frames, width = commands.q.shape[1], commands.q.shape[2] + 1
             sleepers, start = _sleepers(worlds, len(trials)), wp.clone(data.qpos)
             contact = data.contact
-            qpos_out = wp.zeros((len(trials), frames, worlds.template.model.nq), dtype=float)
+            qpos_out = wp.array(np.repeat(worlds.qpos[:, None], frames, 1), dtype=float)
             qvel_out = wp.zeros((len(trials), frames, worlds.template.model.nv), dtype=float)
 
             def step() -> None:
@@ -104,11 +104,12 @@ class WarpLift:
                 wp.launch(rouse, data.naconmax, [sleepers, data.nacon, contact.worldid, contact.geom])
                 wp.launch(record, len(trials), [commands, sleepers, start, *states, qpos_out, qvel_out])
 
-            _repeat(step, int(commands.parts.numpy().sum(1).max()), self._device)
+            repeat = _repeater(step, self._device)
+            while steps := _steps_left(commands):
+                repeat(steps)
             overflow = self._mjw.OverflowType
             full = overflow.NEFC | overflow.BROADPHASE | overflow.NARROWPHASE | overflow.CCD
             qpos, qvel = qpos_out.numpy().astype(np.float64), qvel_out.numpy().astype(np.float64)
-            qpos[:, 0] = worlds.qpos
             return _Run(
                 qpos,
                 qvel,
@@ -146,18 +147,11 @@ class WarpLift:
         return Recording(
             q,
             qvel[:, index.v],
-            qpos[:, index.finger_q].sum(1),
+            self._robot.width_of(qpos[:, index.finger_q]),
             self._robot.fk(q),
             world.object_poses(qpos)[:, worlds.slot[w]],
             bool(run.bad[w]),
         )
-
-
-def steps_per_interval(robot: Robot, motion: Motion, timestep: float) -> NDArray[np.int32]:
-    """Physics steps (F − 1,) in the intervals between a motion's frames."""
-    far = interval_is_far(robot, motion)
-    coarse, fine = (round(motion.dt / step) for step in (max(timestep, COARSE_STEP), timestep))
-    return np.where(far, coarse, fine).astype(np.int32)
 
 
 def _commands(worlds: Worlds, robot: Robot, motions: Sequence[Motion]) -> Any:
@@ -166,22 +160,25 @@ def _commands(worlds: Worlds, robot: Robot, motions: Sequence[Motion]) -> Any:
     frames = max(len(motion.q) for motion in motions)
     count, dof = len(motions), motions[0].q.shape[1]
     q, qd = np.empty((count, frames, dof)), np.zeros((count, frames, dof))
-    grip, parts = np.empty((count, frames)), np.zeros((count, frames), dtype=np.int32)
+    grip = np.empty((count, frames))
     for w, motion in enumerate(motions):
         last = len(motion.q) - 1
         q[w], grip[w] = motion.q[-1], robot.gripper.max_width * float(motion.gripper[-1] > 0)
         q[w, : last + 1], qd[w, : last + 1] = motion.q, motion.qd
         grip[w, : last + 1] = robot.gripper.max_width * (motion.gripper > 0)
-        parts[w, :last] = steps_per_interval(robot, motion, model.opt.timestep)
     c: Any = Commands()
     c.q, c.qd, c.grip = (wp.array(values, dtype=float) for values in (q, qd, grip))
     lead = -model.actuator_biasprm[index.actuators, 2] / model.actuator_gainprm[index.actuators, 0]
     c.lead, c.actuator = wp.array(lead, dtype=float), wp.array(index.actuators, dtype=int)
     c.gripper, c.dt = index.gripper, wp.array([motion.dt for motion in motions], dtype=float)
-    c.parts = wp.array(parts, dtype=int)
+    c.last = wp.array([len(motion.q) - 1 for motion in motions], dtype=int)
+    timestep = model.opt.timestep
+    c.coarse = wp.array([round(motion.dt / max(timestep, FREE_STEP)) for motion in motions], dtype=int)
+    c.fine = wp.array([round(motion.dt / timestep) for motion in motions], dtype=int)
+    c.fine_from = wp.array([last_closing(motion.gripper) for motion in motions], dtype=int)
     c.frame, c.part = wp.zeros(count, dtype=int), wp.zeros(count, dtype=int)
     finite = np.isfinite(q).all((1, 2)) & np.isfinite(qd).all((1, 2))  # forces are clamped: they would hide it
-    c.bad = wp.array(~finite, dtype=int)
+    c.bad = wp.array(np.where(finite, 0, 1), dtype=int)
     return c
 
 
@@ -198,21 +195,34 @@ def _sleepers(worlds: Worlds, count: int) -> Any:
     s.slot = wp.array(of_body[model.geom_bodyid], dtype=int)
     s.q, s.v = wp.array(world.object_q[:, 0], dtype=int), wp.array(world.object_v[:, 0], dtype=int)
     s.awake, s.roused = wp.array(awake, dtype=int), wp.array(awake, dtype=int)
+    s.touched = wp.zeros(count, dtype=int)
     return s
 
 
-def _repeat(step: Any, times: int, device: Any) -> None:
-    """Runs a step many times; on CUDA as one graph, recorded in the second step, when all kernels are loaded."""
-    if not device.is_cuda:
-        for _ in range(times):
+def _steps_left(c: Any) -> int:
+    """Most steps that a world has before it, if its arm touches nothing too early."""
+    frame, last, fine_from = c.frame.numpy(), c.last.numpy(), c.fine_from.numpy()
+    coarse = np.maximum(np.minimum(fine_from, last) - frame, 0)
+    left = coarse * c.coarse.numpy() + (last - frame - coarse) * c.fine.numpy() - c.part.numpy()
+    return int(np.where(c.bad.numpy() > 0, 0, left).max())
+
+
+def _repeater(step: Callable[[], None], device: Any) -> Callable[[int], None]:
+    """Runs a step a number of times; on CUDA as one graph, recorded in the second step, when all kernels are loaded."""
+    graph: Any = None
+
+    def repeat(times: int) -> None:
+        nonlocal graph
+        if device.is_cuda and graph is None:
             step()
-        return
-    step()
-    with wp.ScopedCapture() as capture:
-        step()
-    assert capture.graph is not None
-    for _ in range(times - 1):
-        wp.capture_launch(capture.graph)
+            times -= 1
+            with wp.ScopedCapture() as capture:
+                step()
+            graph = capture.graph
+        for _ in range(times):
+            wp.capture_launch(graph) if graph is not None else step()
+
+    return repeat
 
 
 def _assign(array: Any, values: NDArray) -> None:

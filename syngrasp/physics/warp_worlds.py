@@ -15,7 +15,7 @@ import mujoco
 import numpy as np
 from numpy.typing import NDArray
 
-from syngrasp.physics.lift import Motion, Trial, lift_world, set_drives
+from syngrasp.physics.execution import Motion, Trial, lift_world, set_drives
 from syngrasp.physics.warp_shapes import ObjectShape, ObjectShapes, join_tables
 from syngrasp.physics.world import World
 from syngrasp.records import PlacedObject, Scene
@@ -34,8 +34,8 @@ _PER_BODY = (
     *("body_pos", "body_quat"),
 )
 _PER_GEOM = (*("geom_dataid", "geom_pos", "geom_quat", "geom_size", "geom_rbound", "geom_aabb", "geom_friction"),)
-_PER_ACTUATOR = ("actuator_forcerange", "actuator_gainprm", "actuator_biasprm")
-BATCHED = (*_PER_BODY, *_PER_GEOM, *_PER_ACTUATOR, "dof_invweight0")
+_DRIVES = ("actuator_forcerange", "actuator_gainprm", "actuator_biasprm", "dof_damping")
+BATCHED = (*_PER_BODY, *_PER_GEOM, *_DRIVES, "dof_invweight0")
 
 
 @dataclass(frozen=True, slots=True)
@@ -145,7 +145,7 @@ class _World:
     def drive(self, robot: Robot, physics: Mapping[str, float]) -> None:
         """Gives the arm the grip force and the servo gain of a run."""
         model = self.template.model
-        compiled = {name: np.array(getattr(model, name)) for name in _PER_ACTUATOR}
+        compiled = {name: np.array(getattr(model, name)) for name in _DRIVES}
         set_drives(self.template, robot, physics)
         for name, values in compiled.items():
             self.rows[name][:] = getattr(model, name)
@@ -231,4 +231,4 @@ def _start(qpos: F64, template: World, robot: Robot, motion: Motion) -> None:
     index = template.robot
     assert index is not None
     qpos[index.q] = motion.q[0]
-    qpos[index.finger_q] = robot.gripper.max_width / 2
+    qpos[index.finger_q] = robot.finger_positions(robot.gripper.max_width)[: len(index.finger_q)]

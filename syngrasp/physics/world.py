@@ -75,18 +75,26 @@ class RobotIndex:
     q: I32  # (dof,) into qpos
     v: I32  # (dof,) into qvel
     actuators: I32  # (dof,) into ctrl
-    finger_q: I32  # (2,) into qpos
+    finger_q: I32  # (J,) into qpos, in the order of `Robot.finger_positions`
+    finger_v: I32  # (J,) into qvel
     gripper: int  # into ctrl
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class World:
-    """A compiled scene. The model may be changed in place by its one user; `MjData` is made anew for each run."""
+    """A compiled scene. The model may be changed in place by its one user."""
 
     model: mujoco.MjModel
+    data: mujoco.MjData  # of the run that goes on
     robot: RobotIndex | None
     object_q: I32  # (N, 7) into qpos
     object_v: I32  # (N, 6) into qvel
+
+    def fresh_data(self) -> mujoco.MjData:
+        """The state in which the world was compiled; the one of the run before is gone. Making another would cost as
+        much as a dozen physics steps."""
+        mujoco.mj_resetData(self.model, self.data)
+        return self.data
 
     def object_poses(self, qpos: F64) -> F64:
         """Pose7 (…, N, 7) of the objects in base, real quaternion part ≥ 0, from states (…, nq)."""
@@ -112,6 +120,11 @@ def diverged(data: mujoco.MjData) -> bool:
 def bodies_of(scene: Scene, models: Sequence[ObjectModel]) -> list[Body]:
     """The scene's objects with their models, `models[i]` being that of `scene.objects[i]`."""
     return [Body(m, o.scale, o.mass, o.friction) for o, m in zip(scene.objects, models, strict=True)]
+
+
+def corners(model: ObjectModel) -> F64:
+    """Corners (P, 3) of an object's convex parts in the object frame at scale 1 [m]."""
+    return np.concatenate(model.hulls)
 
 
 def table_of(scene: Scene) -> Table:
@@ -150,6 +163,7 @@ def build_world(
     start_v = [int(model.joint(f"object{i}").dofadr[0]) for i in range(len(bodies))]
     return World(
         model,
+        mujoco.MjData(model),
         _robot_index(model, _robot_names(robot)) if robot else None,
         np.add.outer(start, np.arange(7)).astype(np.int32).reshape(-1, 7),
         np.add.outer(start_v, np.arange(6)).astype(np.int32).reshape(-1, 6),
@@ -158,6 +172,7 @@ def build_world(
 
 def _with_options(spec: mujoco.MjSpec, options: ContactOptions) -> mujoco.MjSpec:
     spec.compiler.degree = False
+    spec.compiler.usethread = False  # starting threads takes longer than the meshes, which MuJoCo mostly knows already
     option = spec.option
     option.timestep = options.timestep
     option.cone = mujoco.mjtCone.mjCONE_ELLIPTIC
@@ -284,5 +299,6 @@ def _robot_index(model: mujoco.MjModel, names: RobotNames) -> RobotIndex:
         address(names.joints, "dofadr"),
         np.array([model.actuator(a).id for a in names.actuators], dtype=np.int32),
         address(names.finger_joints, "qposadr"),
+        address(names.finger_joints, "dofadr"),
         model.actuator(names.gripper_actuator).id,
     )

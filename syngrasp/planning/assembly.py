@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from syngrasp.planning import kernels
 from syngrasp.planning.arrays import robot_arrays
 from syngrasp.planning.collision import SceneField
-from syngrasp.planning.options import MotionOptions, NoPlan, pace
+from syngrasp.planning.options import MotionOptions, NoPlan, lift_pace, reach_pace
 from syngrasp.planning.retime import Motion, interpolate, retime
 from syngrasp.planning.smoothing import path_length, smooth
 from syngrasp.planning.straight import straight_line, tcp_positions
@@ -27,6 +27,7 @@ LINE_STEP = 0.01  # between points of a straight line [m]
 SLACK = 1e-4  # between a margin asked for and the one that is known to hold [m]
 RESTING = 0.001  # by which what is near already may come nearer still, in the lift and in a rounded approach [m]
 EXPLORED = 0.008  # kept by the polyline on top of the clearance, for the smoothing to use up [m]
+SHORT = 8  # knot spacings that the shortest way has at least, so that the end of its approach stays straight
 ROUNDINGS = (1.0, 0.5, 0.25, 0.12)  # of the spline's knot spacing, until it is free
 
 
@@ -69,8 +70,8 @@ class Assembler:
         self.opened = robot.gripper.max_width
         self.q_start = np.ascontiguousarray(grasps.scene.q_start, dtype=np.float64)
         self.start_clearance = self.clearance(self.q_start)
-        self.reach_pace = pace(robot.limits, options, options.tcp_speed)
-        self.lift_pace = pace(robot.limits, options, options.lift_speed)
+        self.reach_pace = reach_pace(robot.limits, options)
+        self.lift_pace = lift_pace(robot.limits, options)
 
     def clearance(self, q: F64, width: float | None = None, field: SceneField | None = None) -> float:
         """Clearance [m] of a configuration (dof,), at most a decimetre; by default with the gripper open, to all."""
@@ -91,18 +92,19 @@ class Assembler:
             return NoPlan("no_approach", f"goal {goal}: clearance {at_grasp * 1000:.1f} mm at the grasp")
         margin = min(options.clearance, at_grasp) - SLACK
         back = -options.approach_length * self.grasps.T_base_tcp[grasp, :3, 2]
-        line, outcome = self._line(self.fields.everything, q, back, self.opened, margin)
+        line, outcome = self.line(self.fields.everything, q, back, self.opened, margin)
         if outcome:
             return NoPlan("no_approach", f"goal {goal}: {('', 'out of reach', 'collides')[outcome]}")
         width = float(self.grasps.width[grasp])
         held = self.clearance(q, width, self.fields.others)
         up = np.array([0.0, 0.0, options.lift_height])
-        lift, outcome = self._line(self.fields.others, q, up, width, min(options.clearance, held) - SLACK)
+        lift, outcome = self.line(self.fields.others, q, up, width, min(options.clearance, held) - SLACK)
         if outcome:
             return NoPlan("no_lift_path", f"goal {goal}: {('', 'out of reach', 'collides')[outcome]}")
         return Candidate(goal, np.ascontiguousarray(line[::-1]), margin, lift)
 
-    def _line(self, field: SceneField, q: F64, motion: F64, width: float, margin: float) -> tuple[F64, int]:
+    def line(self, field: SceneField, q: F64, motion: F64, width: float, margin: float) -> tuple[F64, int]:
+        """`straight_line` along a motion (3,) in base [m], in steps of at most LINE_STEP."""
         points = int(np.ceil(np.linalg.norm(motion) / LINE_STEP - 1e-9)) + 1
         return straight_line(self.arrays, field.arrays, q, motion, points, width, margin)
 
@@ -113,19 +115,27 @@ class Assembler:
         detour = np.linalg.norm(np.diff(path, axis=0), axis=1).sum() / max(direct, 0.5)
         if options.prefer_smooth and detour > options.max_detour:
             return NoPlan("not_smooth", f"goal {candidate.goal}: {detour:.1f} times the straight path")
+        reaching = self.reaching(candidate, path)
+        if isinstance(reaching, NoPlan):
+            return reaching
+        return self.plan(candidate, [*reaching, *self.lifting(candidate)])
+
+    def reaching(self, candidate: Candidate, path: F64) -> list[Segment] | NoPlan:
+        """What comes before the hand closes on the target: one reach along a polyline (N, dof) to the approach."""
         reach = self.reach(candidate, np.concatenate([path, candidate.approach[1:]]))
         if reach is None:
             return NoPlan("spline_collides", f"goal {candidate.goal}")
-        return self.plan(candidate, [Segment(reach, 1.0, Phase.REACH), *self.lifting(candidate)])
+        return [Segment(reach, 1.0, Phase.REACH)]
 
     def reach(self, candidate: Candidate, path: F64) -> Motion | None:
         """A free motion near a polyline (N, dof) that ends in the approach; None if it is free at no rounding."""
         length = path_length(path, tcp_positions(self.arrays, path))
         margin = min(self.options.clearance, self.margin(candidate.approach[0]))
+        spacing = min(self.options.rounding, length[-1] / SHORT)
         near, near_margin = self.options.approach_length, candidate.approach_margin
         near_margin = max(near_margin - RESTING, min(near_margin, 0.0))
         for rounding in ROUNDINGS:
-            motion = retime(self.arrays, smooth(path, length, rounding * self.options.rounding), self.reach_pace)
+            motion = retime(self.arrays, smooth(path, length, rounding * spacing), self.reach_pace)
             dense = interpolate(motion.q, motion.qd, self.reach_pace.dt, 2)
             tcp = tcp_positions(self.arrays, dense)
             approaching = np.linalg.norm(tcp[:-1] - tcp[-1], axis=1) < near

@@ -5,12 +5,15 @@
 
 from __future__ import annotations
 
-from math import floor, inf, sqrt
+from math import inf, sqrt
 
 import numpy as np
 from llvmlite import ir
 from numba import njit, types
 from numba.extending import intrinsic
+
+RISE_STEP = 0.005  # least rise between two looks [m]
+RISE_SIGHT = 0.05  # how far a rising point looks around [m]
 
 
 @intrinsic
@@ -100,13 +103,17 @@ def ball_clearances(field, centers, radius):
 def can_rise(field, points, height, margin, tolerance):
     """Whether points (P, 3) in base, moved straight up by `height`, touch nothing on their way.
 
-    What a point touches at the start (the table, a neighbour) may stay as near as it is, but no nearer.
+    What a point touches at the start (the table, a neighbour) may stay as near as it is, but no nearer. A point that is
+    far from everything rises by as much before it is looked at again.
     """
-    steps = floor(height / 0.005) + 1
     for p in range(len(points)):
         x, y, z = points[p]
-        allowed = min(margin, point_distance(field, x, y, z, margin)) - tolerance
-        for k in range(1, steps + 1):
-            if point_distance(field, x, y, z + height * k / steps, margin) < allowed:
+        distance = point_distance(field, x, y, z, RISE_SIGHT)
+        allowed = min(margin, distance) - tolerance
+        risen = 0.0
+        while risen < height:
+            risen = min(risen + max(distance - allowed, RISE_STEP), height)
+            distance = point_distance(field, x, y, z + risen, RISE_SIGHT)
+            if distance < allowed:
                 return False
     return True

@@ -12,6 +12,7 @@ from syngrasp.planning import distance, rrt
 from syngrasp.planning.assembly import RESTING, Assembler, Candidate, Fields
 from syngrasp.planning.collision import SceneField
 from syngrasp.planning.options import MotionOptions, NoPlan
+from syngrasp.planning.retry import assembler_of
 from syngrasp.records import ObjectModel, PlacedObject, Plan, SceneGrasps
 from syngrasp.robots.base import Robot
 
@@ -20,7 +21,7 @@ ITERATIONS = 1500  # of RRT-Connect
 SPREAD = 0.8  # of its samples around start and goals [rad]
 SHORTCUTS = 60
 MAX_CANDIDATES = 6  # goals that a search is started for
-PROGRESS = ("no_approach", "no_lift_path", "no_path", "not_smooth", "spline_collides")
+PROGRESS = ("no_approach", "no_lift_path", "no_path", "not_smooth", "spline_collides", "no_retry")
 
 
 def plan_motion(
@@ -29,13 +30,16 @@ def plan_motion(
     models: Sequence[ObjectModel],
     options: MotionOptions,
     rng: np.random.Generator,
+    *,
+    retry: bool = False,
 ) -> Plan | NoPlan:
     """Plans the motion to the grasp that is best to reach, or says what stood against the furthest try.
 
     Goals are tried in the order of joint travel and grasp quality. The first whose start can be reached by a
     straight edge wins; if none can, RRT-Connect searches a way to all that can be approached and lifted from.
+    With `retry` the hand misses at first, see `planning.retry`.
     """
-    assembler = Assembler(robot, Fields.build(grasps, models), grasps, options)
+    assembler = assembler_of(robot, Fields.build(grasps, models), grasps, options, rng if retry else None)
     if (problem := hopeless(assembler, models)) is not None:
         return problem
     failures: list[NoPlan] = []

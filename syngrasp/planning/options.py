@@ -25,26 +25,38 @@ class MotionOptions:
     tcp_speed: float
     lift_speed: float
     speed: float
+    reach_speed: float
     smoothing_time: float
     rounding: float
     prefer_smooth: bool
     max_detour: float
     max_goals: int
     quality_weight: float
+    retry_offset: tuple[float, float]
+    retry_distance: tuple[float, float]
 
 
 @dataclass(frozen=True, slots=True)
 class NoPlan:
     """Why there is no motion."""
 
-    reason: str  # start_in_collision, no_approach, no_lift_path, no_path, not_smooth, spline_collides
+    reason: str  # start_in_collision, no_approach, no_lift_path, no_path, not_smooth, spline_collides, no_retry
     detail: str
 
 
-def pace(limits: Limits, options: MotionOptions, tcp_speed: float) -> Pace:
-    """The pace that the options ask for. `speed` stretches time: the n-th derivative grows by its n-th power, but
-    never past the robot's own limit."""
-    k = options.speed
+def reach_pace(limits: Limits, options: MotionOptions) -> Pace:
+    """The pace of the reach: calm, since that is what a policy sees for most of an episode."""
+    return _pace(limits, options, options.tcp_speed, options.speed * options.reach_speed)
+
+
+def lift_pace(limits: Limits, options: MotionOptions) -> Pace:
+    """The pace of the lift."""
+    return _pace(limits, options, options.lift_speed, options.speed)
+
+
+def _pace(limits: Limits, options: MotionOptions, tcp_speed: float, k: float) -> Pace:
+    """The options' pace with time stretched by 1 / k: the n-th derivative grows by its n-th power, but never past the
+    robot's own limit."""
     return Pace(
         velocity=min(options.velocity * k, 1.0) * limits.velocity,
         acceleration=min(options.acceleration * k**2, 1.0) * limits.acceleration,

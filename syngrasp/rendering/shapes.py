@@ -135,6 +135,7 @@ class RobotShapes:
     def __init__(self, robot: Robot, device: str) -> None:
         spec = mujoco.MjSpec()
         names = robot.add_to(spec, visual=True, collision=False, servos=False)
+        self._robot = robot
         self._model = model = spec.compile()
         self._data = mujoco.MjData(model)
         self._arm = [int(model.joint(name).qposadr[0]) for name in names.joints]
@@ -181,9 +182,10 @@ class RobotShapes:
         """Rotations (F, B, 3, 3) and positions (F, B, 3) in base of the shapes over F frames."""
         frames, bodies = len(joint_position), len(self._bodies)
         R, p = np.empty((frames, bodies, 3, 3)), np.empty((frames, bodies, 3))
+        fingers = self._robot.finger_positions(gripper_width)
         for f in range(frames):
             self._data.qpos[self._arm] = joint_position[f]
-            self._data.qpos[self._fingers] = 0.5 * gripper_width[f]
+            self._data.qpos[self._fingers] = fingers[f]
             mujoco.mj_kinematics(self._model, self._data)
             R[f] = self._data.xmat[self._bodies].reshape(-1, 3, 3)
             p[f] = self._data.xpos[self._bodies]

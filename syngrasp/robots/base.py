@@ -64,7 +64,7 @@ class RobotNames:
 
     joints: tuple[str, ...]  # dof arm joints
     actuators: tuple[str, ...]  # one position servo per arm joint
-    finger_joints: tuple[str, ...]  # two slides [m], each half the gripper's width
+    finger_joints: tuple[str, ...]  # of the gripper, in the order of `Robot.finger_positions`
     gripper_actuator: str  # control: width [m], clipped by the grip force
     tcp_site: str
     finger_bodies: tuple[str, ...]
@@ -111,6 +111,19 @@ class Robot(ABC):
         Visual geoms are coloured meshes in group 2 that touch nothing; collision geoms are in group 3.
         Every geom's name begins with "robot/".
         """
+
+    def finger_positions(self, width: ArrayLike) -> F64:
+        """Positions (…, J) of the gripper's joints at widths (…,) [m]. Here: two slides, each half the width [m].
+
+        A gripper may list joints last that only its visual parts hang on: `RobotNames.finger_joints` of a model without
+        visuals are the first of them.
+        """
+        half = 0.5 * np.asarray(width, dtype=np.float64)
+        return np.stack([half, half], axis=-1)
+
+    def width_of(self, finger_positions: ArrayLike) -> F64:
+        """Widths (…,) [m] of a gripper whose joints, all or the first of them, stand at positions (…, J)."""
+        return np.asarray(finger_positions, dtype=np.float64)[..., :2].sum(axis=-1)
 
     def fk(self, q: ArrayLike) -> F64:
         """TCP poses T_base_tcp (…, 4, 4) of configurations (…, dof) [rad]."""

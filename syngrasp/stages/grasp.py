@@ -42,6 +42,9 @@ class GraspConfig(BaseModel):
     opening_margin: float = Field(0.006, ge=0.0, le=0.04, description="of the open fingers to the contacts, sum [m]")
     min_width: float = Field(0.002, ge=0.0, le=0.05, description="thinnest place that is gripped [m]")
     min_quality: float = Field(0.0, ge=0.0, le=1.0, description="least quality of a grasp")
+    max_torque: float = Field(
+        0.2, ge=0.0, le=10.0, description="of the target's weight about the closing direction: more turns it [N·m]"
+    )
     max_tilt: float = Field(1.3, ge=0.0, le=3.142, description="largest angle of the approach to straight down [rad]")
     approach_length: float = Field(0.08, ge=0.0, le=0.3, description="the hand is free this far back too [m]")
     retreats: tuple[float, ...] = Field(
@@ -157,7 +160,11 @@ class GraspStage:
         down = -T[:, 2, 2] >= np.cos(config.max_tilt)
         if not down.any():
             return Rejected(self.name, "wrong_side", f"no approach within {config.max_tilt:.2f} rad of straight down")
-        return _Candidates(T[down], width[fits][down], grasps.quality[fits][down])
+        T, width, quality = T[down], width[fits][down], grasps.quality[fits][down]
+        torque = weight_torque(T, placed.pose[:3], placed.mass)
+        if not (light := torque <= config.max_torque).any():
+            return Rejected(self.name, "unbalanced", f"{placed.uid}: its weight turns it by {torque.min():.2f} N·m")
+        return _Candidates(T[light], width[light], quality[light])
 
     def _free(self, candidates: _Candidates, index: NDArray[np.intp], field: SceneField) -> _Candidates:
         """Those of an index (K,), in its order, at which the open hand is free, each moved back by the first retreat
@@ -222,6 +229,14 @@ class GraspStage:
             q_goal=np.concatenate([goals.q for goals in found])[: self.config.max_goals],
             grasp_of_goal=of_grasp[: self.config.max_goals].astype(np.int32),
         )
+
+
+def weight_torque(T_base_tcp: F64, center: F64, mass: float) -> F64:
+    """How strongly (G,) [N·m] the weight of a mass [kg] at `center` (3,) in base turns it about the closing direction
+    of grasps (G, 4, 4): what two pads hold least against."""
+    lever = center - T_base_tcp[:, :3, 3]
+    closing = T_base_tcp[:, :3, 1]
+    return 9.81 * mass * np.abs(closing[:, 0] * lever[:, 1] - closing[:, 1] * lever[:, 0])
 
 
 def _first_of_each(group: NDArray[np.integer], cost: F64, count: int) -> NDArray[np.intp]:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
+from functools import lru_cache
 from typing import TYPE_CHECKING, Literal, Self
 
 import numpy as np
@@ -26,6 +27,7 @@ Range = tuple[float, float]
 
 SPOT_TRIES = 10  # at finding room for all objects
 START_TRIES = 12
+TABLETOPS = 32  # kept in a process: groups that are worked on at a time
 START_REACH = 1.3  # largest joint distance of a start from home [rad]: keeps the elbow up
 INSTRUCTIONS = ("pick up the {}", "pick up {}", "grasp the {}", "grab the {}", "lift the {}", "take the {}")
 
@@ -37,6 +39,9 @@ class LayoutConfig(BaseModel):
 
     kind: Literal["drop"] = Field("drop", description="how scenes are made: objects are dropped and settle")
     objects: tuple[int, int] = Field((4, 8), description="range of the number of objects, 1 to 8")
+    episodes_per_scene: int = Field(
+        1, ge=1, le=10_000, description="slots that share objects and poses, each with its own target, start and grasp"
+    )
     area_x: Range = Field((0.30, 0.70), description="where objects lie, along x [m]")
     area_y: Range = Field((-0.25, 0.25), description="where objects lie, along y [m]")
     margin: float = Field(0.03, ge=0.0, le=0.2, description="how far beyond the area an object may come to rest [m]")
@@ -49,7 +54,10 @@ class LayoutConfig(BaseModel):
         0.5, ge=0.0, le=1.0, description="share of objects dropped in any orientation; the rest in resting poses"
     )
     drop_height: float = Field(0.005, ge=0.0, le=0.2, description="of an object's lowest point over the table [m]")
-    mass: Range = Field((0.05, 0.5), description="bounds of an object's mass, which is density times volume [kg]")
+    mass: Range = Field(
+        (0.05, 0.5), description="bounds of an object's mass, which is density times volume times a factor [kg]"
+    )
+    mass_factor: Range = Field((0.8, 1.25), description="range of the factor on an object's mass, 0.1 to 10")
     friction: Range = Field((0.8, 1.2), description="range of the objects' sliding friction")
     max_settle_time: float = Field(3.0, gt=0.0, le=30.0, description="longest fall, simulated [s]")
     start_x: Range = Field((0.30, 0.50), description="of the TCP at the start [m]")
@@ -63,7 +71,8 @@ class LayoutConfig(BaseModel):
     def _check_ranges(self) -> Self:
         bounds: dict[str, Range] = {
             "objects": (1, 8), "area_x": (0.15, 0.85), "area_y": (-0.6, 0.6), "table_height": (-0.4, 0.5),
-            "table_depth": (0.3, 3.0), "table_width": (0.3, 4.0), "mass": (0.005, 5.0), "friction": (0.05, 3.0),
+            "table_depth": (0.3, 3.0), "table_width": (0.3, 4.0), "mass": (0.005, 5.0),
+            "mass_factor": (0.1, 10.0), "friction": (0.05, 3.0),
             "start_x": (0.0, 0.8), "start_y": (-0.7, 0.7), "start_z": (-0.2, 1.1),
         }  # fmt: skip
         for name, (low, high) in bounds.items():
@@ -71,6 +80,16 @@ class LayoutConfig(BaseModel):
             if not low <= first <= last <= high:
                 raise ValueError(f"{name}: [{first}, {last}] is not an ascending range within [{low}, {high}]")
         return self
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Tabletop:
+    """Objects at rest on a table: what the slots of a group share."""
+
+    bodies: tuple[Body, ...]
+    poses: F64  # (N, 7) in base, settled
+    table: Table
+    main: int  # the body that the others were drawn around: it can be grasped, and no other has its category
 
 
 class LayoutStage:
@@ -92,6 +111,8 @@ class LayoutStage:
         self._by_category: dict[str, list[ObjectEntry]] = {}
         for entry in sorted(self._catalog.entries, key=lambda e: e.uid):
             self._by_category.setdefault(entry.category, []).append(entry)
+        # What is kept can be made again from its key alone: forgetting it changes no answer.
+        self._tabletop = lru_cache(maxsize=TABLETOPS)(self._settle)
         if not any(entry.grasps for entry in self._catalog.entries):
             raise CatalogError(self.context.catalog, "none of its objects has a grasp")
 
@@ -103,9 +124,16 @@ class LayoutStage:
         """Nothing to give back."""
 
     def _make(self, slot: Slot) -> Scene | Rejected:
+        """A slot's own task on the table that its group shares, at the same attempt."""
+        group = slot.episode // self.config.episodes_per_scene
+        tabletop = self._tabletop(slot.shard, group, slot.attempt)
+        return tabletop if isinstance(tabletop, Rejected) else self._scene(slot, tabletop)
+
+    def _settle(self, shard: int, group: int, attempt: int) -> Tabletop | Rejected:
+        """Drops the objects of a group of slots. The stream is that of the group's first slot."""
         from syngrasp.physics.settle import SettleOptions, settle
 
-        generator = rng(self.context.seed, self.name, slot.shard, slot.episode, slot.attempt)
+        generator = rng(self.context.seed, self.name, shard, group * self.config.episodes_per_scene, attempt)
         table = self._draw_table(generator)
         entries = self._draw_entries(generator)
         bodies = [self._draw_body(generator, entry) for entry in entries]
@@ -114,8 +142,12 @@ class LayoutStage:
             return Rejected(self.name, "no_room", f"{len(bodies)} objects do not fit into the area")
         bodies, poses = placed
         settled = settle(bodies, poses, table, options=SettleOptions(max_time=self.config.max_settle_time))
-        problem = self._problem(settled, bodies, table)
-        return problem or self._scene(generator, slot, bodies, settled.poses, table)
+        if (problem := self._problem(settled, bodies, table)) is not None:
+            return problem
+        order = generator.permutation(len(bodies))
+        return Tabletop(
+            tuple(bodies[i] for i in order), settled.poses[order], table, int(np.flatnonzero(order == 0)[0])
+        )
 
     def _draw_table(self, generator: np.random.Generator) -> Table:
         from syngrasp.physics.world import Table
@@ -146,7 +178,8 @@ class LayoutStage:
 
         model = self._catalog.load(entry.uid)
         scale = float(generator.uniform(*entry.scale_range))
-        mass = float(np.clip(entry.density * model.volume * scale**3, *self.config.mass))
+        factor = generator.uniform(*self.config.mass_factor)
+        mass = float(np.clip(factor * entry.density * model.volume * scale**3, *self.config.mass))
         return Body(model, scale, mass, float(generator.uniform(*self.config.friction)))
 
     def _drop(self, generator: np.random.Generator, bodies: list[Body], table: Table) -> tuple[list[Body], F64] | None:
@@ -164,12 +197,10 @@ class LayoutStage:
                 break
         if 0 not in kept or len(kept) < min(config.objects[0], len(bodies)):
             return None
-        poses = []
-        for R, p, spot in zip(rotations, points, spots, strict=True):
-            if spot is not None:
-                z = table.height + config.drop_height - p[:, 2].min()
-                poses.append(se3.pose7_from_matrix(se3.make(R, [*spot, z])))
-        return [bodies[i] for i in kept], np.stack(poses)
+        low = np.array([points[i][:, 2].min() for i in kept])
+        positions = np.column_stack([np.array([spots[i] for i in kept]), table.height + config.drop_height - low])
+        poses = se3.pose7_from_matrix(se3.make(np.stack([rotations[i] for i in kept]), positions))
+        return [bodies[i] for i in kept], poses
 
     def _draw_rotation(self, generator: np.random.Generator, model: ObjectModel) -> F64:
         if not model.entry.upright_only and generator.random() < self.config.random_pose_fraction:
@@ -185,16 +216,15 @@ class LayoutStage:
             return Rejected(self.name, "diverged", "the simulation left the finite numbers")
         if not settled.at_rest:
             return Rejected(self.name, "unsettled", f"objects still move after {settled.time:.1f} s")
-        for body, pose in zip(bodies, settled.poses, strict=True):
-            uid, (x, y) = body.model.entry.uid, pose[:2]
-            beyond = max(
-                config.area_x[0] - x, x - config.area_x[1], config.area_y[0] - y, y - config.area_y[1]
-            )  # fmt: skip
-            if beyond > config.margin:
-                return Rejected(self.name, "left_area", f"{uid} lies {beyond * 100:.0f} cm outside")
-            shape = se3.transform(se3.matrix_from_pose7(pose), _points(body))
-            if np.any(np.abs(shape[:, :2] - table.center) > np.array(table.size) / 2):
-                return Rejected(self.name, "off_table", f"{uid} sticks out over the table's edge")
+        low, high = np.transpose([config.area_x, config.area_y])
+        beyond = np.maximum(low - settled.poses[:, :2], settled.poses[:, :2] - high).max(axis=1)
+        if beyond[farthest := int(beyond.argmax())] > config.margin:
+            uid = bodies[farthest].model.entry.uid
+            return Rejected(self.name, "left_area", f"{uid} lies {beyond[farthest] * 100:.0f} cm outside")
+        for body, T in zip(bodies, se3.matrix_from_pose7(settled.poses), strict=True):
+            flat = _points(body) @ T[:2, :3].T + T[:2, 3]
+            if np.any(np.abs(flat - table.center) > np.array(table.size) / 2):
+                return Rejected(self.name, "off_table", f"{body.model.entry.uid} sticks out over the table's edge")
         return None
 
     def _draw_start(self, generator: np.random.Generator, scene: Scene, models: Sequence[ObjectModel]) -> F64 | None:
@@ -221,19 +251,19 @@ class LayoutStage:
                 return q
         return None
 
-    def _scene(
-        self, generator: np.random.Generator, slot: Slot, bodies: Sequence[Body], poses: F64, table: Table
-    ) -> Scene | Rejected:
-        category = bodies[0].model.entry.category
-        order = generator.permutation(len(bodies))
+    def _scene(self, slot: Slot, tabletop: Tabletop) -> Scene | Rejected:
+        """The scene of a slot: target, instruction and start are drawn from the slot's own stream."""
+        generator = rng(self.context.seed, "task", slot.shard, slot.episode, slot.attempt)
+        target = self._draw_target(generator, slot, tabletop)
+        category, table = tabletop.bodies[target].model.entry.category, tabletop.table
         scene = Scene(
             slot=slot,
             robot=self._robot.kind,
             objects=tuple(
-                PlacedObject(b.model.entry.uid, b.scale, b.mass, b.friction, poses[i])
-                for i, b in ((i, bodies[i]) for i in order)
+                PlacedObject(b.model.entry.uid, b.scale, b.mass, b.friction, pose)
+                for b, pose in zip(tabletop.bodies, tabletop.poses, strict=True)
             ),
-            target=int(np.flatnonzero(order == 0)[0]),
+            target=target,
             category=category,
             instruction=str(generator.choice(INSTRUCTIONS)).format(category),
             table_height=table.height,
@@ -241,10 +271,20 @@ class LayoutStage:
             table_size=table.size,
             q_start=self._robot.q_home,
         )
-        q_start = self._draw_start(generator, scene, [bodies[i].model for i in order])
+        q_start = self._draw_start(generator, scene, [body.model for body in tabletop.bodies])
         if q_start is None:
             return Rejected(self.name, "no_start", f"no free start configuration in {START_TRIES} draws")
         return replace(scene, q_start=q_start)
+
+    def _draw_target(self, generator: np.random.Generator, slot: Slot, tabletop: Tabletop) -> int:
+        """The object that the objects were drawn around for the first slot of a group; for the others any that has
+        grasps and whose category no other object shares."""
+        if slot.episode % self.config.episodes_per_scene == 0:
+            return tabletop.main
+        entries = [body.model.entry for body in tabletop.bodies]
+        categories = [entry.category for entry in entries]
+        able = [i for i, entry in enumerate(entries) if entry.grasps and categories.count(entry.category) == 1]
+        return able[generator.integers(len(able))]
 
     def _spots(self, generator: np.random.Generator, points: Sequence[F64]) -> list[F64 | None]:
         """Spots (2,) in the area [m] for objects with turned corners (P, 3); None for one that finds no room or
@@ -264,4 +304,6 @@ class LayoutStage:
 
 def _points(body: Body) -> F64:
     """Corners (P, 3) of a body's convex parts in the object frame [m]."""
-    return body.scale * np.concatenate(body.model.hulls)
+    from syngrasp.physics.world import corners
+
+    return body.scale * corners(body.model)

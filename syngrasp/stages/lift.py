@@ -2,24 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from functools import partial
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Literal, Self
 
 import numpy as np
-from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from syngrasp import se3
-from syngrasp.records import Plan, Rollout
+from syngrasp.records import ObjectModel, Plan, Rollout
 from syngrasp.seeding import rng
 from syngrasp.stage import Rejected
 from syngrasp.stages.context import StageContext
 
 if TYPE_CHECKING:
     from syngrasp.objects.catalog import Catalog
-    from syngrasp.physics.lift import LiftLimits, Recording, Trial
+    from syngrasp.physics.execution import Recording, Trial
+    from syngrasp.physics.lift import LiftLimits
     from syngrasp.physics.replay import ReplayResult
+    from syngrasp.physics.world import World
     from syngrasp.robots.base import Robot
 
 CLEAR = 0.2  # share of a limit up to which a rollout is beyond doubt
@@ -49,6 +49,11 @@ class LiftConfig(BaseModel):
     max_deviation: float = Field(0.02, gt=0.0, le=0.2, description="largest distance of the TCP from its command [m]")
     grip_force: tuple[float, float] = Field((30.0, 60.0), description="range of the grip force [N], 5 to 140")
     servo_gain: tuple[float, float] = Field((0.9, 1.1), description="range of the servo gains' factor, 0.2 to 5")
+    push_force: float = Field(
+        0.0, ge=0.0, le=50.0,
+        description="the held object is pushed so hard from six sides and must stay; 0 leaves it out [N]",
+    )  # fmt: skip
+    push_time: float = Field(0.1, gt=0.0, le=2.0, description="of each push, and of the rest after it [s]")
     timestep: float = Field(
         1.0 / 300.0,
         ge=0.0005,
@@ -68,6 +73,8 @@ class LiftConfig(BaseModel):
             first, last = getattr(self, name)
             if not low <= first <= last <= high:
                 raise ValueError(f"{name}: [{first}, {last}] is not an ascending range within [{low}, {high}]")
+        if self.kind == "mjwarp" and self.push_force:
+            raise ValueError(f"push_force: {self.push_force:g} needs kind mujoco; valid for mjwarp: 0")
         return self
 
     def limits(self) -> LiftLimits:
@@ -78,7 +85,7 @@ class LiftConfig(BaseModel):
 
 
 class LiftStage:
-    """Executes plans in MuJoCo or MuJoCo Warp. See `syngrasp.physics.lift` and `warp_lift`."""
+    """Executes plans in MuJoCo or MuJoCo Warp. See `syngrasp.physics.lift`, `execution` and `warp_lift`."""
 
     name = "lift"
 
@@ -93,38 +100,76 @@ class LiftStage:
 
         self._catalog: Catalog = Catalog.open(self.context.catalog)
         self._robot: Robot = make_robot(self.context.robot)
-        self._execute: Callable[[Sequence[Trial]], list[Recording]] = self._engine()
+        if self.config.kind == "mjwarp":
+            from syngrasp.physics.warp_lift import WarpLift
+
+            self._warp = WarpLift(self._robot, self.config.device, self.config.deterministic)
 
     def process(self, batch: Sequence[Plan]) -> list[Rollout | Rejected]:
         """A rollout for each plan that lifts its target."""
-        from syngrasp.physics.lift import Motion, Trial
-
-        trials = [
-            Trial(
-                plan.scene,
-                [self._catalog.load(o.uid) for o in plan.scene.objects],
-                Motion(plan.q, plan.qd, plan.gripper, plan.dt),
-                self._draw_physics(plan),
-            )
-            for plan in batch
-        ]
-        recordings = self._execute(trials)
-        answers = [self._judged(*of_one) for of_one in zip(batch, trials, recordings, strict=True)]
-        return self._verified(answers, trials)
+        if self.config.kind == "mjwarp":
+            return self._lift_together(batch)
+        return [self._lift(plan) for plan in batch]
 
     def close(self) -> None:
         """Nothing to give back."""
 
-    def _engine(self) -> Callable[[Sequence[Trial]], list[Recording]]:
-        if self.config.kind == "mjwarp":
-            from syngrasp.physics.warp_lift import WarpLift
+    def _lift(self, plan: Plan) -> Rollout | Rejected:
+        from syngrasp.physics.execution import execute, lift_world
+        from syngrasp.physics.push import push
 
-            return WarpLift(self._robot, self.config.device, self.config.deterministic).execute
-        from syngrasp.physics.lift import execute_each
+        config = self.config
+        trial = self._trial(plan)
+        world = lift_world(trial.scene, trial.models, self._robot, trial.physics)
+        rollout = self._judged(plan, execute(world, self._robot, trial.motion), trial.physics)
+        if isinstance(rollout, Rejected):
+            return rollout
+        if config.push_force:
+            pushed = push(world, self._robot, plan.scene.target, config.push_force, config.push_time)
+            if pushed.slip > config.max_slip:
+                detail = (
+                    f"{pushed.slip * 100:.1f} cm in the hand under {config.push_force:g} N along {pushed.direction}"
+                )
+                return Rejected(self.name, "pushed_loose", detail)
+            rollout.physics.update(push_force=config.push_force, push_slip=pushed.slip)
+        return self._verified(rollout, trial.models, world) if self._to_verify(rollout) else rollout
 
-        return partial(execute_each, robot=self._robot)
+    def _lift_together(self, batch: Sequence[Plan]) -> list[Rollout | Rejected]:
+        """Plans, and then the stored actions that are to be verified, each in one go."""
+        from syngrasp.physics.execution import Trial
+        from syngrasp.physics.replay import UNREACHABLE, compare, motion_of
 
-    def _judged(self, plan: Plan, trial: Trial, recording: Recording) -> Rollout | Rejected:
+        trials = [self._trial(plan) for plan in batch]
+        recordings = self._warp.execute(trials)
+        out = [self._judged(p, r, t.physics) for p, r, t in zip(batch, recordings, trials, strict=True)]
+        again: dict[int, Trial] = {}
+        for i, rollout in enumerate(out):
+            if isinstance(rollout, Rejected) or not self._to_verify(rollout):
+                continue
+            T_first, action = se3.matrix_from_pose7(rollout.ee_pose[0]), rollout.action.astype(np.float64)
+            motion = motion_of(self._robot, rollout.joint_position[0], T_first, action, rollout.dt)
+            if motion is None:
+                out[i] = self._replay_failed(UNREACHABLE)
+            else:
+                again[i] = Trial(rollout.scene, trials[i].models, motion, rollout.physics)
+        for (i, trial), recording in zip(again.items(), self._warp.execute(list(again.values())), strict=True):
+            rollout = out[i]
+            assert isinstance(rollout, Rollout)
+            T_stored, action = se3.matrix_from_pose7(rollout.ee_pose), rollout.action.astype(np.float64)
+            T_wanted, target = self._robot.fk(trial.motion.q), rollout.scene.target
+            result = compare(recording, T_wanted, T_stored, action, target, rollout.dt, self.config.limits())
+            if not result.lifted:
+                out[i] = self._replay_failed(result)
+        return out
+
+    def _trial(self, plan: Plan) -> Trial:
+        from syngrasp.physics.execution import Motion, Trial
+
+        models = [self._catalog.load(o.uid) for o in plan.scene.objects]
+        motion = Motion(plan.q, plan.qd, plan.gripper, plan.dt)
+        return Trial(plan.scene, models, motion, self._draw_physics(plan))
+
+    def _judged(self, plan: Plan, recording: Recording, physics: Mapping[str, float]) -> Rollout | Rejected:
         from syngrasp.physics.lift import judge, rollout_of
 
         T_commanded, limits = self._robot.fk(plan.q), self.config.limits()
@@ -133,7 +178,11 @@ class LiftStage:
         )
         if failure:
             return Rejected(self.name, failure.reason, failure.detail)
-        return rollout_of(plan, recording, figures, trial.physics)
+        return rollout_of(plan, recording, figures, physics)
+
+    def _to_verify(self, rollout: Rollout) -> bool:
+        verify = self.config.verify_replay
+        return verify == "always" or (verify == "doubtful" and self._doubtful(rollout))
 
     def _doubtful(self, rollout: Rollout) -> bool:
         """Whether a small difference in the motion could turn the verdict, or the stored actions, followed by the
@@ -162,31 +211,22 @@ class LiftStage:
             "noslip_iterations": float(self.config.noslip_iterations),
         }
 
-    def _verified(self, answers: Sequence[Rollout | Rejected], trials: Sequence[Trial]) -> list[Rollout | Rejected]:
-        """The answers, but rejections for rollouts whose stored actions had to lift again and did not."""
-        from syngrasp.physics.lift import Trial
-        from syngrasp.physics.replay import UNREACHABLE, compare, motion_of
+    def _verified(self, rollout: Rollout, models: Sequence[ObjectModel], world: World) -> Rollout | Rejected:
+        from syngrasp.physics.replay import replay
 
-        config, out = self.config, list(answers)
-        again: list[tuple[int, Rollout, Trial, NDArray[np.float64]]] = []
-        for i, rollout in enumerate(answers):
-            if isinstance(rollout, Rejected) or config.verify_replay == "never":
-                continue
-            if config.verify_replay == "doubtful" and not self._doubtful(rollout):
-                continue
-            T_stored, action = se3.matrix_from_pose7(rollout.ee_pose), rollout.action.astype(np.float64)
-            motion = motion_of(self._robot, rollout.joint_position[0], T_stored[0], action, rollout.dt)
-            if motion is None:
-                out[i] = self._replay_failed(UNREACHABLE)
-            else:
-                again.append((i, rollout, Trial(rollout.scene, trials[i].models, motion, rollout.physics), T_stored))
-        recordings = self._execute([trial for _, _, trial, _ in again])
-        for (i, rollout, trial, T_stored), recording in zip(again, recordings, strict=True):
-            T_wanted, action = self._robot.fk(trial.motion.q), rollout.action.astype(np.float64)
-            result = compare(recording, T_wanted, T_stored, action, rollout.scene.target, rollout.dt, config.limits())
-            if not result.lifted:
-                out[i] = self._replay_failed(result)
-        return out
+        result = replay(
+            rollout.scene,
+            models,
+            self._robot,
+            rollout.joint_position[0],
+            rollout.ee_pose,
+            rollout.action,
+            rollout.dt,
+            self.config.limits(),
+            rollout.physics,
+            world,
+        )
+        return rollout if result.lifted else self._replay_failed(result)
 
     def _replay_failed(self, result: ReplayResult) -> Rejected:
         return Rejected(self.name, "replay_failed", f"{result.reason}: {result.detail}")

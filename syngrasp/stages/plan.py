@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 
-from syngrasp.records import Plan, SceneGrasps
+from syngrasp.records import Plan, SceneGrasps, Slot
 from syngrasp.robots import make_robot
 from syngrasp.seeding import rng
 from syngrasp.stage import Rejected
@@ -26,7 +26,8 @@ class PlanConfig(BaseModel):
 
     kind: Literal["rrt"] = Field("rrt", description="planner")
     control_rate: float = Field(10.0, ge=1.0, le=100.0, description="samples of the motion [Hz]")
-    speed: float = Field(1.0, ge=0.1, le=4.0, description="runs the motion this much faster; 0.5 gives ~100 frames")
+    speed: float = Field(1.0, ge=0.1, le=4.0, description="runs the whole motion this much faster")
+    reach_speed: float = Field(0.46, ge=0.1, le=4.0, description="runs the reach this much faster still")
     clearance: float = Field(0.004, ge=0.0, le=0.05, description="kept from everything before the approach [m]")
     grasp_clearance: float = Field(0.0, ge=-0.005, le=0.02, description="least clearance at the grasp, hand open [m]")
     approach_length: float = Field(0.08, ge=0.02, le=0.3, description="straight motion before the grasp [m]")
@@ -36,20 +37,41 @@ class PlanConfig(BaseModel):
     velocity: float = Field(0.45, gt=0.0, le=1.0, description="joint velocity, fraction")
     acceleration: float = Field(0.15, gt=0.0, le=1.0, description="joint acceleration, fraction")
     jerk: float = Field(0.01, gt=0.0, le=1.0, description="joint jerk, fraction")
-    tcp_speed: float = Field(0.35, gt=0.0, le=3.0, description="of the TCP [m/s]")
+    tcp_speed: float = Field(0.25, gt=0.0, le=3.0, description="of the TCP in the reach, at `reach_speed` 1 [m/s]")
     lift_speed: float = Field(0.2, gt=0.0, le=3.0, description="of the TCP during the lift [m/s]")
-    smoothing_time: float = Field(0.25, ge=0.02, le=2.0, description="over which the speed profile is rounded [s]")
-    rounding: float = Field(0.15, ge=0.02, le=0.5, description="knot spacing: corners are rounded over four [rad]")
+    smoothing_time: float = Field(0.3, ge=0.02, le=2.0, description="over which the speed profile is rounded [s]")
+    rounding: float = Field(0.2, ge=0.02, le=0.5, description="knot spacing: corners are rounded over four [rad]")
     prefer_smooth: bool = Field(True, description="rather give up than take a long way round")
     max_detour: float = Field(1.8, ge=1.0, le=10.0, description="longest way, in lengths of the straight one")
     max_goals: int = Field(64, ge=1, le=10_000, description="goals looked at in a scene")
     quality_weight: float = Field(1.0, ge=0.0, le=100.0, description="joint travel that the best grasp is worth [rad]")
 
+    retry_fraction: float = Field(
+        0.0, ge=0.0, le=1.0, description="share of the slots whose first grasp misses on purpose and is tried again"
+    )
+    retry_offset: tuple[float, float] = Field(
+        (0.02, 0.08), description="range of how far a missed grasp lies beside or before the true one [m], 0 to 0.3"
+    )
+    retry_distance: tuple[float, float] = Field(
+        (0.10, 0.16),
+        description="range of how far before the grasp the hand backs off to after a miss [m], 0.02 to 0.4",
+    )
+
+    @model_validator(mode="after")
+    def _check_ranges(self) -> Self:
+        for name, (low, high) in {"retry_offset": (0.0, 0.3), "retry_distance": (0.02, 0.4)}.items():
+            first, last = getattr(self, name)
+            if not low <= first <= last <= high:
+                raise ValueError(f"{name}: [{first}, {last}] is not an ascending range within [{low}, {high}]")
+        if self.retry_distance[0] <= self.retry_offset[1]:
+            raise ValueError(f"retry_distance must begin beyond the largest retry_offset, {self.retry_offset[1]} m")
+        return self
+
     def options(self) -> MotionOptions:
         """The same values as the planner takes them."""
         from syngrasp.planning.options import MotionOptions
 
-        return MotionOptions(**self.model_dump(exclude={"kind"}))
+        return MotionOptions(**self.model_dump(exclude={"kind", "retry_fraction"}))
 
 
 class PlanStage:
@@ -87,5 +109,11 @@ class PlanStage:
         models = [self._catalog.load(o.uid) for o in grasps.scene.objects]
         slot = grasps.scene.slot
         stream = rng(self._context.seed, self.name, slot.shard, slot.episode, slot.attempt)
-        plan = plan_motion(self._robot, grasps, models, self._config.options(), stream)
+        plan = plan_motion(self._robot, grasps, models, self._config.options(), stream, retry=self._retries(slot))
         return Rejected(self.name, plan.reason, plan.detail) if isinstance(plan, NoPlan) else plan
+
+    def _retries(self, slot: Slot) -> bool:
+        """Whether a slot gets a motion that misses at first: of all its attempts alike, so that the share of episodes
+        is the one asked for whatever becomes of attempts."""
+        stream = rng(self._context.seed, "retry", slot.shard, slot.episode, 0)
+        return bool(stream.random() < self._config.retry_fraction)

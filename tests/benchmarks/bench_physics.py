@@ -15,7 +15,8 @@ from typing import Any
 import numpy as np
 
 from syngrasp.cli.catalogs import catalog_or_builtin
-from syngrasp.physics.lift import LiftLimits, Motion, execute, judge, lift_world
+from syngrasp.physics.execution import Motion, execute, lift_world
+from syngrasp.physics.lift import LiftLimits, judge
 from syngrasp.physics.settle import settle
 from syngrasp.physics.world import Body, Table
 from syngrasp.records import Slot

@@ -20,7 +20,7 @@ import numpy as np
 from syngrasp.planning import kernels, motion, retime, rrt, smoothing
 from syngrasp.planning.arrays import robot_arrays
 from syngrasp.planning.collision import SceneField
-from syngrasp.planning.options import NoPlan, pace
+from syngrasp.planning.options import NoPlan, reach_pace
 from syngrasp.planning.straight import straight_line, tcp_positions
 from syngrasp.records import Plan, SceneGrasps
 from syngrasp.stages.plan import PlanConfig
@@ -56,7 +56,7 @@ def bench_kernels(grasps: SceneGrasps) -> dict[str, float]:
     up = np.array([0.0, 0.0, 0.08])
     path = np.stack([home, 0.5 * (home + away) + 0.2, away])
     spline = smoothing.smooth(path, smoothing.path_length(path, tcp_positions(arrays, path)), 0.15)
-    timing = pace(arm.limits, PlanConfig().options(), 0.35)
+    timing = reach_pace(arm.limits, PlanConfig().options())
     return {
         "field": cpu(lambda: SceneField.build(grasps.scene, models), calls=10),
         "configuration": cpu(lambda: kernels.clearances(arrays, field.arrays, q, width, 0.1)) / len(q),

@@ -17,7 +17,8 @@ import numpy as np
 
 from syngrasp.cli.catalogs import catalog_or_builtin
 from syngrasp.objects.catalog import Catalog
-from syngrasp.physics.lift import LiftLimits, Motion, Recording, Trial, execute_each, judge
+from syngrasp.physics.execution import Motion, Recording, Trial, execute, lift_world
+from syngrasp.physics.lift import LiftLimits, judge
 from syngrasp.physics.warp_lift import WarpLift
 from syngrasp.records import Plan, Slot
 from syngrasp.robots import RobotConfig, make_robot
@@ -80,6 +81,11 @@ def trial_of(plan: Plan, catalog: Catalog, index: int) -> Trial:
     return Trial(scene, models, Motion(plan.q, plan.qd, plan.gripper, plan.dt), physics)
 
 
+def in_mujoco(trials: list[Trial], robot: Robot) -> list[Recording]:
+    """Each trial on its own, as the default engine runs it."""
+    return [execute(lift_world(t.scene, t.models, robot, t.physics), robot, t.motion) for t in trials]
+
+
 def verdict(plan: Plan, recording: Recording, robot: Robot) -> str:
     """ "lifted", or the reason why not."""
     target, width = plan.scene.target, plan.grasp_width
@@ -99,7 +105,7 @@ def table(pairs: Counter[tuple[str, str]]) -> str:
 def compare(plans: list[Plan], trials: list[Trial], robot: Robot, engine: WarpLift, batch: int) -> float:
     """Prints how far verdicts agree. Returns MuJoCo's trajectories a second on one core."""
     start = time.process_time()
-    expected = [verdict(p, r, robot) for p, r in zip(plans, execute_each(trials, robot), strict=True)]
+    expected = [verdict(p, r, robot) for p, r in zip(plans, in_mujoco(trials, robot), strict=True)]
     rate = len(trials) / (time.process_time() - start)
     start = time.perf_counter()
     recordings = [r for i in range(0, len(trials), batch) for r in engine.execute(trials[i : i + batch])]

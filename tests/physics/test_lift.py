@@ -2,23 +2,16 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+from pathlib import Path
+
 import numpy as np
 import pytest
 
 from syngrasp import se3
-from syngrasp.physics.lift import (
-    Failure,
-    Figures,
-    LiftLimits,
-    Motion,
-    Recording,
-    execute,
-    goal_poses,
-    hermite,
-    judge,
-    lift_world,
-    rollout_of,
-)
+from syngrasp.physics import execution
+from syngrasp.physics.execution import Motion, Recording, execute, hermite, lift_world
+from syngrasp.physics.lift import Failure, Figures, LiftLimits, goal_poses, judge, rollout_of
 from syngrasp.physics.replay import integrate, replay
 from syngrasp.records import ObjectModel, Phase, Plan
 from syngrasp.robots import RobotConfig, make_robot
@@ -164,3 +157,52 @@ def test_goals_are_the_grasp_until_the_gripper_closes() -> None:
     poses[:, 0], poses[:, 3] = np.arange(5), 1.0
     goal = goal_poses(poses, se3.make(np.eye(3), [9.0, 0.0, 0.0]), np.array([1.0, 1.0, -1.0, -1.0, -1.0]))
     np.testing.assert_array_equal(goal[:, 0], [9.0, 9.0, 3.0, 4.0, 4.0])
+
+
+def test_a_touch_on_the_way_is_resolved_by_short_steps() -> None:
+    """What touches before the hand closes gets the very states that short steps alone give from that frame on."""
+    bottle = cylinder(0.03, 0.14)
+    scene = scene_of(ROBOT, [BOX, bottle], [(0.55, 0.0), (0.4, 0.0)])
+    plan = straight_plan(ROBOT, scene, 0.04, start_offset=(-0.24, 0.0, 0.02))
+    motion = Motion(plan.q, plan.qd, plan.gripper, plan.dt)
+    world = lift_world(scene, [BOX, bottle], ROBOT, {})
+    recording, touched = execution._run(world, ROBOT, motion, execution.last_closing(plan.gripper))
+    assert touched is not None
+    assert len(recording.joint_position) <= touched + 2
+    whole, again = execution._run(world, ROBOT, motion, touched)
+    assert again is None
+    assert len(whole.joint_position) == len(plan.q)
+    np.testing.assert_array_equal(execute(world, ROBOT, motion).object_pose, whole.object_pose)
+
+
+def test_long_steps_in_free_air_are_as_good_as_short_ones() -> None:
+    scene = scene_of(ROBOT, [BOX], [(0.5, 0.0)])
+    plan = straight_plan(ROBOT, scene, 0.04)
+    motion = Motion(plan.q, plan.qd, plan.gripper, plan.dt)
+    world, reach = lift_world(scene, [BOX], ROBOT, {}), plan.phase == Phase.REACH
+    fine, _ = execution._run(world, ROBOT, motion, 0)
+    coarse = execute(world, ROBOT, motion)
+    off = np.linalg.norm(fine.T_base_tcp[reach, :3, 3] - coarse.T_base_tcp[reach, :3, 3], axis=1)
+    assert 0.0 < off.max() < 5e-4
+    np.testing.assert_array_equal(coarse.object_pose[reach], fine.object_pose[reach])
+
+
+def test_divergence_is_rejected_and_stays_off_stderr(
+    capfd: pytest.CaptureFixture[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Contacts a thousand times too stiff for the step, and commands that are no numbers."""
+    monkeypatch.chdir(tmp_path)
+    scene = scene_of(ROBOT, [BOX], [(0.5, 0.0)])
+    plan = straight_plan(ROBOT, scene, 0.04)
+    wild = lift_world(scene, [BOX], ROBOT, {})
+    wild.model.dof_armature[:] = 0.0
+    wild.model.body_inertia[-1] = 1e-12
+    wild.model.body_mass[-1] = 1e-9
+    blind = replace(plan, q=np.where(np.arange(len(plan.q))[:, None] > 5, np.nan, plan.q))
+    for world, told in ((wild, plan), (lift_world(scene, [BOX], ROBOT, {}), blind)):
+        recording = execute(world, ROBOT, Motion(told.q, told.qd, told.gripper, told.dt))
+        _, failure = judge(recording, ROBOT.fk(plan.q), plan.phase, 0.04, 0, plan.dt, LIMITS)
+        assert failure is not None
+        assert failure.reason == "diverged"
+    assert capfd.readouterr().err == ""
+    assert not list(tmp_path.iterdir())

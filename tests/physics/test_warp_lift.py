@@ -13,8 +13,9 @@ import warp as wp
 
 from syngrasp.errors import MissingExtra, SyngraspError
 from syngrasp.objects.catalog import write_catalog, write_object
-from syngrasp.physics.lift import LiftLimits, Motion, Recording, Trial, execute, judge, lift_world
-from syngrasp.physics.warp_lift import WarpLift, steps_per_interval
+from syngrasp.physics.execution import Motion, Recording, Trial
+from syngrasp.physics.lift import LiftLimits, judge
+from syngrasp.physics.warp_lift import WarpLift
 from syngrasp.records import ObjectModel, Plan, Rollout
 from syngrasp.robots import RobotConfig, make_robot
 from syngrasp.stage import Rejected
@@ -25,13 +26,17 @@ from tests.physics.shapes import box, cylinder
 
 ROBOT = make_robot(RobotConfig())
 BOX, CAN, BAR = box(0.05, 0.04, 0.08), cylinder(0.03, 0.1), box(0.12, 0.03, 0.04, uid="bar")
+BOTTLE = cylinder(0.03, 0.14, uid="bottle")
+SWEPT = [(0.55, 0.0), (0.4, 0.0)]
 SPOTS = [(0.5, 0.0), (0.45, 0.2), (0.6, -0.2)]
 HULL = BAR.hulls[0]
 TEE = replace(BAR, entry=replace(BAR.entry, uid="tee"), hulls=(HULL, HULL * [0.25, 1.0, 1.0] + [0.0, 0.0, 0.03]))
 
 
-def case(models: list[ObjectModel], mass: float = 0.15, friction: float = 1.0, table: float = 0.05, **plan) -> Plan:
-    scene = scene_of(ROBOT, models, SPOTS[: len(models)], table, mass, friction)
+def case(
+    models: list[ObjectModel], mass: float = 0.15, friction: float = 1.0, table: float = 0.05, spots=SPOTS, **plan
+) -> Plan:
+    scene = scene_of(ROBOT, models, spots[: len(models)], table, mass, friction)
     return straight_plan(ROBOT, scene, models[0].grasps.width[0], **plan)
 
 
@@ -42,6 +47,7 @@ CASES: dict[str, tuple[list[ObjectModel], Plan]] = {
     "like ice": ([BOX], case([BOX], mass=0.5, friction=0.02)),
     "missed": ([BOX], case([BOX], grasp_offset=(0.0, 0.12, 0.0))),
     "short": ([BOX], case([BOX], rise=0.06)),
+    "sweep": ([BOX, BOTTLE], case([BOX, BOTTLE], spots=SWEPT, start_offset=(-0.24, 0.0, 0.02))),
     "into the table": ([BOX], case([BOX], grasp_offset=(0.0, 0.1, -0.09))),
 }
 
@@ -63,7 +69,7 @@ def judged(plan: Plan, recording: Recording) -> tuple[str, float]:
 
 def test_the_stage_answers_alike_on_both_engines(tmp_path: Path) -> None:
     pytest.importorskip("mujoco_warp", reason="MuJoCo Warp is not installed: pip install 'syngrasp[gpu]'")
-    write_catalog(tmp_path, [write_object(tmp_path, model) for model in (BOX, CAN, BAR, TEE)])
+    write_catalog(tmp_path, [write_object(tmp_path, model) for model in (BOX, CAN, BAR, TEE, BOTTLE)])
     context, plans = StageContext(0, RobotConfig(), str(tmp_path)), [plan for _, plan in CASES.values()]
     answers = []
     for config in (LiftConfig(verify_replay="never"), LiftConfig(kind="mjwarp", device="cpu", verify_replay="never")):
@@ -118,16 +124,6 @@ def test_too_little_room_for_contacts_is_found_and_mended(engine: WarpLift) -> N
     (found,) = cramped.execute([trial])
     np.testing.assert_allclose(found.object_pose, expected.object_pose, atol=1e-5)
     assert not found.diverged
-
-
-def test_steps_are_those_of_the_executor() -> None:
-    models, plan = CASES["box"]
-    motion = Motion(plan.q, plan.qd, plan.gripper, plan.dt)
-    steps = steps_per_interval(ROBOT, motion, 1 / 300)
-    assert set(steps) == {10, 30}
-    assert np.all(np.diff(steps) >= 0)
-    recording = execute(lift_world(plan.scene, models, ROBOT, {}), ROBOT, motion)
-    assert len(recording.joint_position) == len(steps) + 1
 
 
 def test_a_machine_without_cuda_says_so_in_one_line() -> None:

@@ -8,7 +8,7 @@ import mujoco
 import numpy as np
 import pytest
 
-from syngrasp.physics.lift import Motion, Trial, lift_world
+from syngrasp.physics.execution import Motion, Trial, lift_world
 from syngrasp.physics.warp_shapes import ObjectShapes
 from syngrasp.physics.warp_worlds import Slots, Worlds, build_worlds
 from syngrasp.records import ObjectModel
@@ -78,6 +78,8 @@ def test_fields_of_a_world_are_those_of_its_compiled_scene(worlds: Worlds, w: in
         np.testing.assert_allclose(getattr(slots, name)[theirs], getattr(compiled, name)[mine], err_msg=name)
     for name in ("actuator_forcerange", "actuator_gainprm", "actuator_biasprm"):
         np.testing.assert_allclose(fields[name], getattr(compiled, name), err_msg=name)
+    arm = compiled.nv - 6 * len(t.models)
+    np.testing.assert_allclose(fields["dof_damping"][:arm], compiled.dof_damping[:arm])
 
 
 @pytest.mark.parametrize("w", range(len(TRIALS)))

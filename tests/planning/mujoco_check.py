@@ -28,7 +28,7 @@ class Contacts:
         world, data, target = self.world, self.data, f"object{self.scene.target}/"
         assert world.robot is not None
         data.qpos[world.robot.q] = q
-        data.qpos[world.robot.finger_q] = width / 2
+        data.qpos[world.robot.finger_q] = clutter.robot().finger_positions(width)[: len(world.robot.finger_q)]
         poses = np.stack([o.pose for o in self.scene.objects])
         poses[self.scene.target, 2] += held
         data.qpos[world.object_q] = poses

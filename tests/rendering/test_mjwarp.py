@@ -80,8 +80,8 @@ def test_masks_and_depth_are_mujocos_ray_caster(robot: Robot, shot: Shot) -> Non
     data = mujoco.MjData(compiled)
     for name, q in zip(names.joints, shot.rollout.joint_position[-1], strict=True):
         data.qpos[compiled.joint(name).qposadr[0]] = q
-    for name in names.finger_joints:
-        data.qpos[compiled.joint(name).qposadr[0]] = 0.5 * shot.rollout.gripper_width[-1]
+    for name, q in zip(names.finger_joints, robot.finger_positions(shot.rollout.gripper_width[-1]), strict=True):
+        data.qpos[compiled.joint(name).qposadr[0]] = q
     mujoco.mj_forward(compiled, data)
     geoms = [compiled.geom(g).name for g in range(compiled.ngeom)]
     label = np.array([ROBOT if name.startswith("robot/") else FIRST_OBJECT + int(name[6:]) for name in geoms])

@@ -18,7 +18,7 @@ from syngrasp.records import GraspSet, ObjectEntry, ObjectModel, PlacedObject, S
 from syngrasp.robots import RobotConfig, make_robot
 from syngrasp.stage import Rejected
 from syngrasp.stages.context import StageContext
-from syngrasp.stages.grasp import GraspConfig, GraspStage
+from syngrasp.stages.grasp import GraspConfig, GraspStage, weight_torque
 from tests.geometry import solids
 
 TABLE = 0.05  # z of the table's top [m]
@@ -203,3 +203,30 @@ def test_trimesh_agrees_that_the_open_fingers_are_outside(catalog):
     mesh = trimesh.creation.box((0.04, 0.06, 0.1))
     distance = -trimesh.proximity.signed_distance(mesh, se3.transform(T, hand).reshape(-1, 3))
     assert (distance.reshape(len(T), -1) - shape.radius).min() > 0.0
+
+
+def test_the_torque_of_a_weight_is_force_times_lever_about_the_closing_direction():
+    T = se3.make(se3.random_rotation(np.random.default_rng(0), (50,)), np.random.default_rng(1).normal(size=(50, 3)))
+    center, mass = np.array([0.4, -0.1, 0.2]), 0.3
+    torque = np.cross(center - T[:, :3, 3], [0.0, 0.0, -9.81 * mass])
+    np.testing.assert_allclose(
+        weight_torque(T, center, mass), np.abs(np.einsum("ij,ij->i", torque, T[:, :3, 1])), atol=1e-12
+    )
+
+
+def test_offered_grasps_are_balanced(catalog):
+    """A heavy bar is offered grasps near its middle only."""
+    scene = scene_of(("bar", 0.5, 0.0, 0.3, 1.0))
+    bar = replace(scene.objects[0], mass=0.5)
+    scene = replace(scene, objects=(bar,))
+    levers = []
+    for limit in (10.0, 0.1):
+        answer = stage_of(catalog, max_torque=limit).process([scene])[0]
+        assert isinstance(answer, SceneGrasps)
+        torque = weight_torque(answer.T_base_tcp, bar.pose[:3], bar.mass)
+        assert torque.max() <= limit
+        levers.append(torque.max())
+    assert levers[0] > 0.1 > levers[1]
+    rejected = stage_of(catalog, max_torque=0.0).process([scene])[0]
+    assert isinstance(rejected, Rejected)
+    assert rejected.reason == "unbalanced"

@@ -1,0 +1,87 @@
+"""Pictures of replayed motions, seen from the side: what a replay did, whether or not the dataset has images."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+if TYPE_CHECKING:
+    from PIL.Image import Image
+
+    from syngrasp.physics.execution import Recording
+    from syngrasp.records import Rollout, Scene
+    from syngrasp.robots import RobotConfig
+
+TILE = 224  # edge of a picture [px]
+CLOSE_UP = 30.0  # vertical field of view [deg]
+ASIDE = (0.12, 0.72, 0.18)  # of the camera from the target [m]
+
+
+class Camera:
+    """Renders recordings from beside the target, in the catalog that they were made from."""
+
+    def __init__(self, catalog: str | Path, robot: RobotConfig, seed: int) -> None:
+        self._catalog, self._robot, self._seed = str(catalog), robot, seed
+
+    def strip(self, scene: Scene, recording: Recording, dt: float, columns: int) -> Image:
+        """`columns` evenly spaced states of a recording side by side, TILE pixels each.
+
+        Raises CatalogError where the catalog lacks an object of the scene.
+        """
+        from PIL import Image
+
+        frames = np.unique(np.linspace(0, len(recording.joint_position) - 1, columns).round().astype(int))
+        pictures = self._pictures(scene, recording, frames, dt)
+        sheet = Image.new("RGB", (TILE * len(frames), TILE))
+        for column, picture in enumerate(pictures):
+            sheet.paste(Image.fromarray(picture), (TILE * column, 0))
+        return sheet
+
+    def _pictures(self, scene: Scene, recording: Recording, frames: NDArray[np.integer], dt: float) -> Any:
+        from syngrasp.stage import Rejected
+        from syngrasp.stages.context import StageContext
+        from syngrasp.stages.render import RenderConfig, RenderStage
+
+        x, y, z = (float(v) for v in scene.objects[scene.target].pose[:3])
+        side = {"position": (x + ASIDE[0], y + ASIDE[1], z + ASIDE[2]), "target": (x, y, z + 0.05)}
+        config = RenderConfig.model_validate(
+            {
+                "width": TILE, "height": TILE, "cameras": {"side": side}, "min_target_pixels": 0,
+                "randomize": {"camera_radius": 0.0, "camera_angle": 0.0, "fovy": (CLOSE_UP, CLOSE_UP)},
+            }
+        )  # fmt: skip
+        stage = RenderStage(config, StageContext(self._seed, self._robot, self._catalog))
+        stage.setup()
+        (episode,) = stage.process([_states(scene, recording, frames, dt)])
+        assert not isinstance(episode, Rejected)  # a target that is hidden is no reason here
+        assert episode.images is not None
+        return episode.images[:, 0]
+
+
+def _states(scene: Scene, recording: Recording, frames: NDArray[np.integer], dt: float) -> Rollout:
+    """Some frames of a recording as what a renderer takes; it looks at states only."""
+    from syngrasp import se3
+    from syngrasp.records import Rollout
+
+    ee_pose = se3.pose7_from_matrix(recording.T_base_tcp[frames]).astype(np.float32)
+    return Rollout(
+        scene=scene,
+        T_base_grasp=recording.T_base_tcp[0],
+        grasp_width=0.0,
+        grasp_quality=0.0,
+        dt=dt,
+        joint_position=recording.joint_position[frames].astype(np.float32),
+        joint_velocity=recording.joint_velocity[frames].astype(np.float32),
+        gripper_width=recording.gripper_width[frames].astype(np.float32),
+        ee_pose=ee_pose,
+        action=np.zeros_like(ee_pose),
+        goal_pose=ee_pose,
+        object_pose=recording.object_pose[frames].astype(np.float32),
+        phase=np.zeros(len(frames), np.uint8),
+        lift_height=0.0,
+        slip=0.0,
+        disturbance=0.0,
+    )

@@ -1,0 +1,151 @@
+"""Validated trajectories per second of one core, from a slot to a rollout, warm and without pictures.
+
+    python -m tests.benchmarks.bench_motion [--episodes N] [--robot KIND …] [--scans CACHE]
+
+For each robot on the built-in catalog, and for the first on the scanned objects where they are at hand: yield by
+stage and reason, the share of the time that MuJoCo's stepping takes, and how smooth and how varied the motions are.
+CPU time of this process, which uses one thread, and wall time beside it; the share is of wall time. Prints one JSON
+object.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import time
+from collections import Counter
+from pathlib import Path
+from typing import Any
+
+import mujoco
+import numpy as np
+
+from syngrasp.cli.catalogs import catalog_or_builtin
+from syngrasp.config import Recipe, load_recipe
+from syngrasp.errors import CatalogError
+from syngrasp.generate.factory import RecipeStages
+from syngrasp.generate.jobs import ROLLOUT_STAGE, STAGES
+from syngrasp.objects.build import build_catalog
+from syngrasp.objects.catalog import Catalog
+from syngrasp.records import Rollout, Slot
+from syngrasp.resources import cache_folder
+from syngrasp.stage import Rejected, Stage
+
+OBJECTS = 6
+SCANS = Path(__file__).resolve().parents[3] / "shared" / "assets" / "objaverse_cache"
+WARM_UP = 40  # slots before the clock runs
+TARGETS = {"validated_per_cpu_second": 20.0, "stepping_share": 0.6, "lifted_share": 0.97, "lifted_share_scans": 0.93}
+
+
+class SteppingClock:
+    """Time spent inside `mujoco.mj_step`, whoever calls it."""
+
+    def __init__(self) -> None:
+        self.seconds, self.steps, self._step = 0.0, 0, mujoco.mj_step
+
+    def __enter__(self) -> SteppingClock:
+        mujoco.mj_step = self._timed
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        mujoco.mj_step = self._step
+
+    def _timed(self, model: mujoco.MjModel, data: mujoco.MjData, nstep: int = 1) -> None:
+        start = time.perf_counter_ns()
+        self._step(model, data, nstep=nstep)
+        self.seconds += 1e-9 * (time.perf_counter_ns() - start)
+        self.steps += nstep
+
+
+def stages_of(recipe: Recipe, catalog: Path) -> list[Stage[Any, Any]]:
+    """The stages up to the rollout, ready."""
+    stages = [RecipeStages(recipe, str(catalog))(name) for name in STAGES[: STAGES.index(ROLLOUT_STAGE) + 1]]
+    for stage in stages:
+        stage.setup()
+    return stages
+
+
+def follow(stages: list[Stage[Any, Any]], slot: Slot, spent: Counter[str], calls: Counter[str]) -> Rollout | Rejected:
+    """One attempt at a slot."""
+    item: Any = slot
+    for stage in stages:
+        start = time.process_time()
+        (item,) = stage.process([item])
+        spent[stage.name] += time.process_time() - start
+        calls[stage.name] += 1
+        if isinstance(item, Rejected):
+            break
+    return item
+
+
+def bench_chain(recipe: Recipe, catalog: Path, episodes: int) -> dict[str, Any]:
+    """Rate, yields and costs of a recipe's chain on a catalog."""
+    stages = stages_of(recipe, catalog)
+    for episode in range(WARM_UP):
+        follow(stages, Slot(0, episode), Counter(), Counter())
+    spent: Counter[str] = Counter()
+    calls: Counter[str] = Counter()
+    outcomes: Counter[str] = Counter()
+    rollouts = []
+    wall = time.perf_counter()
+    for episode in range(episodes):
+        found = follow(stages, Slot(1, episode), spent, calls)
+        outcomes["ok" if isinstance(found, Rollout) else f"{found.stage}/{found.reason}"] += 1
+        if isinstance(found, Rollout):
+            rollouts.append(found)
+    wall = time.perf_counter() - wall
+    with SteppingClock() as clock:  # a pass of its own: the clock costs time too
+        start = time.perf_counter()
+        for episode in range(min(episodes, 100)):
+            follow(stages, Slot(1, episode), Counter(), Counter())
+        timed = time.perf_counter() - start
+    total = sum(spent.values())
+    return {
+        "validated_per_cpu_second": round(outcomes["ok"] / total, 2),
+        "validated_per_wall_second": round(outcomes["ok"] / wall, 2),
+        "stepping_share": round(clock.seconds / timed, 3),
+        "microseconds_per_step": round(1e6 * clock.seconds / clock.steps, 1),
+        "lifted_share": round(outcomes["ok"] / max(calls["lift"], 1), 4),
+        "planned_share": round(calls["lift"] / max(calls["plan"], 1), 4),
+        "ms_per_call": {name: round(1e3 * spent[name] / calls[name], 2) for name in calls},
+        "calls": dict(calls),
+        "outcomes": dict(outcomes.most_common()),
+        "frames_median": float(np.median([len(r.phase) for r in rollouts])),
+    }
+
+
+def scanned_catalog(cache: Path) -> Path | None:
+    """The catalog of the scanned objects, built once on a machine; None where there are no scans."""
+    if not cache.is_dir():
+        print(f"no scanned objects at {cache}: left out", flush=True)
+        return None
+    path = cache_folder() / "catalogs" / "benchmark-scans"
+    try:
+        Catalog.open(path)
+    except CatalogError:
+        build_catalog(source="objaverse", out=path, cache=cache, on_event=lambda event: None)
+    return path
+
+
+def main() -> None:
+    """Runs the benchmark."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--episodes", type=int, default=200, help="slots, one attempt each")
+    parser.add_argument("--robot", nargs="*", default=["panda"], help="kinds")
+    parser.add_argument("--scans", type=Path, default=SCANS, help="an Objaverse cache")
+    parser.add_argument("--set", nargs="*", default=[], dest="overrides", metavar="A.B=C", help="recipe values")
+    arguments = parser.parse_args()
+    report: dict[str, Any] = {"targets": TARGETS}
+    builtin = catalog_or_builtin(None, lambda event: None)
+    for kind in arguments.robot:
+        fixed = [f"robot.kind={kind}", f"layout.objects=[{OBJECTS},{OBJECTS}]"]
+        recipe = load_recipe("tabletop", [*fixed, *arguments.overrides])
+        report[f"{kind}, built-in"] = bench_chain(recipe, builtin, arguments.episodes)
+        scans = scanned_catalog(arguments.scans) if kind == arguments.robot[0] else None
+        if scans is not None:
+            report[f"{kind}, scans"] = bench_chain(recipe, scans, arguments.episodes)
+    print(json.dumps(report, indent=1))
+
+
+if __name__ == "__main__":
+    main()
