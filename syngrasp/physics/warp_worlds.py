@@ -15,6 +15,7 @@ import mujoco
 import numpy as np
 from numpy.typing import NDArray
 
+from syngrasp.errors import SyngraspError
 from syngrasp.physics.execution import Motion, Trial, lift_world, set_drives
 from syngrasp.physics.warp_shapes import ObjectShape, ObjectShapes, join_tables
 from syngrasp.physics.world import World
@@ -34,7 +35,7 @@ _PER_BODY = (
     *("body_pos", "body_quat"),
 )
 _PER_GEOM = (*("geom_dataid", "geom_pos", "geom_quat", "geom_size", "geom_rbound", "geom_aabb", "geom_friction"),)
-_DRIVES = ("actuator_forcerange", "actuator_gainprm", "actuator_biasprm", "dof_damping")
+_DRIVES = ("actuator_forcerange", "actuator_gainprm", "actuator_biasprm", "dof_damping", "tendon_damping")
 BATCHED = (*_PER_BODY, *_PER_GEOM, *_DRIVES, "dof_invweight0")
 
 
@@ -73,12 +74,12 @@ class Worlds:
 def build_worlds(trials: Sequence[Trial], robot: Robot, shapes: ObjectShapes, slots: Slots) -> Worlds:
     """Puts scenes into the slots. All trials share time step and solver: `structure` tells which may stand together.
 
-    Raises ValueError for scenes that need more than MAX_DOFS degrees of freedom.
+    Raises SyngraspError for scenes that need more than MAX_DOFS degrees of freedom.
     """
     template = _template(trials[0], robot, slots)
     model = template.model
     if model.nv > MAX_DOFS:
-        raise ValueError(f"{len(slots.parts)} objects need {model.nv} degrees of freedom; valid: up to {MAX_DOFS}")
+        raise SyngraspError(f"{len(slots.parts)} objects need {model.nv} degrees of freedom; valid: up to {MAX_DOFS}")
     kept = [shapes.of(m) for t in trials for m in t.models]
     scales = [o.scale for t in trials for o in t.scene.objects]
     first_mesh, unique = _distinct(kept, scales)

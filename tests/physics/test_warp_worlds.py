@@ -8,6 +8,7 @@ import mujoco
 import numpy as np
 import pytest
 
+from syngrasp.errors import SyngraspError
 from syngrasp.physics.execution import Motion, Trial, lift_world
 from syngrasp.physics.warp_shapes import ObjectShapes
 from syngrasp.physics.warp_worlds import Slots, Worlds, build_worlds
@@ -76,10 +77,20 @@ def test_fields_of_a_world_are_those_of_its_compiled_scene(worlds: Worlds, w: in
     np.testing.assert_allclose(worlds.table_position[w], compiled.geom_pos[tables])
     for name in ("geom_solref", "geom_condim", "geom_contype", "geom_conaffinity", "geom_priority"):
         np.testing.assert_allclose(getattr(slots, name)[theirs], getattr(compiled, name)[mine], err_msg=name)
-    for name in ("actuator_forcerange", "actuator_gainprm", "actuator_biasprm"):
-        np.testing.assert_allclose(fields[name], getattr(compiled, name), err_msg=name)
-    arm = compiled.nv - 6 * len(t.models)
-    np.testing.assert_allclose(fields["dof_damping"][:arm], compiled.dof_damping[:arm])
+
+
+@pytest.mark.parametrize("w", range(len(TRIALS)))
+def test_the_arm_of_a_world_is_that_of_its_compiled_scene(worlds: Worlds, w: int) -> None:
+    t = TRIALS[w]
+    compiled, slots = lift_world(t.scene, t.models, ROBOT, t.physics).model, worlds.template.model
+    arm = {"dof": compiled.nv - 6 * len(t.models), "jnt": compiled.njnt - len(t.models)}
+    for name in dir(compiled):
+        kind, expected = name.partition("_")[0], getattr(compiled, name)
+        if kind not in ("actuator", "tendon", "eq", "dof", "jnt") or not isinstance(expected, np.ndarray):
+            continue
+        found = worlds.fields[name][w] if name in worlds.fields else getattr(slots, name)
+        rows = slice(0, arm.get(kind))
+        np.testing.assert_allclose(found[rows], expected[rows], rtol=1e-9, err_msg=name)
 
 
 @pytest.mark.parametrize("w", range(len(TRIALS)))
@@ -124,7 +135,7 @@ def test_slots_are_the_least_room_for_all() -> None:
 
 def test_too_many_objects_are_refused_in_one_line() -> None:
     t = trial([BAR], 0.1, 1.0)
-    with pytest.raises(ValueError, match="valid: up to 60"):
+    with pytest.raises(SyngraspError, match="valid: up to 60"):
         build_worlds([t], ROBOT, SHAPES, Slots((1,) * 9))
 
 
