@@ -30,13 +30,12 @@ _ABSENT = -1  # as the mesh of a geom: the world has no such geom
 _EMPTY_MASS, _EMPTY_INERTIA = 1.0, 1e-3  # of an empty slot [kg, kg m²]
 _EMPTY_DEPTH = 10.0  # below the base [m]
 
-_PER_BODY = (
-    *("body_mass", "body_inertia", "body_iquat", "body_subtreemass", "body_invweight0"),
-    *("body_pos", "body_quat"),
-)
-_PER_GEOM = (*("geom_dataid", "geom_pos", "geom_quat", "geom_size", "geom_rbound", "geom_aabb", "geom_friction"),)
 _DRIVES = ("actuator_forcerange", "actuator_gainprm", "actuator_biasprm", "dof_damping", "tendon_damping")
-BATCHED = (*_PER_BODY, *_PER_GEOM, *_DRIVES, "dof_invweight0")
+BATCHED = (
+    *("body_pos", "body_quat", "body_iquat", "body_inertia", "body_mass", "body_subtreemass", "body_invweight0"),
+    *("geom_dataid", "geom_pos", "geom_quat", "geom_size", "geom_rbound", "geom_aabb", "geom_friction"),
+    *("dof_invweight0", *_DRIVES),
+)
 
 
 @dataclass(frozen=True, slots=True)
