@@ -35,6 +35,16 @@ class Motion:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
+class Trial:
+    """A motion to be executed in a scene."""
+
+    scene: Scene
+    models: Sequence[ObjectModel]  # of the scene's objects, in their order
+    motion: Motion
+    physics: Mapping[str, float]  # as `lift_world` takes them
+
+
+@dataclass(frozen=True, slots=True, eq=False)
 class Recording:
     """States at frames dt apart; shorter than the motion when the run was cut off because it had failed."""
 
@@ -68,6 +78,12 @@ def lift_world(
     poses = np.stack([o.pose for o in scene.objects])
     bodies = bodies_of(scene, models)
     world = build_world(bodies, table_of(scene), robot, contacts, resting=poses)
+    set_drives(world, robot, physics)
+    return world
+
+
+def set_drives(world: World, robot: Robot, physics: Mapping[str, float]) -> None:
+    """Gives a freshly compiled arm the grip force and the servo gain of a run."""
     model, index = world.model, world.robot
     assert index is not None
     force = physics.get("grip_force", robot.gripper.force) / robot.gripper.force
@@ -78,7 +94,6 @@ def lift_world(
     gain = physics.get("servo_gain", 1.0)
     model.actuator_gainprm[index.actuators, 0] *= gain
     model.actuator_biasprm[index.actuators, 1:3] *= gain
-    return world
 
 
 def execute(world: World, robot: Robot, motion: Motion) -> Recording:

@@ -37,6 +37,9 @@ class ReplayResult:
     recording: Recording | None = field(default=None, repr=False, compare=False)  # of what was executed
 
 
+UNREACHABLE = ReplayResult(False, "unreachable", "the actions leave the arm's reach", 0.0, np.inf, np.inf, np.inf)
+
+
 def replay(
     scene: Scene,
     models: Sequence[ObjectModel],
@@ -68,11 +71,16 @@ def replay(
     action = np.asarray(action, dtype=np.float64)
     motion = motion_of(robot, first_q, T_stored[0], action, dt)
     if motion is None:
-        return ReplayResult(False, "unreachable", "the actions leave the arm's reach", 0.0, np.inf, np.inf, np.inf)
-    T_wanted = robot.fk(motion.q)
-    world = world or lift_world(scene, models, robot, physics)
-    recording = execute(world, robot, motion)
-    figures, failure = judge(recording, T_wanted, phases_of(action), 0.0, scene.target, dt, limits)
+        return UNREACHABLE
+    recording = execute(world or lift_world(scene, models, robot, physics), robot, motion)
+    return compare(recording, robot.fk(motion.q), T_stored, action, scene.target, dt, limits)
+
+
+def compare(
+    recording: Recording, T_wanted: F64, T_stored: F64, action: F64, target: int, dt: float, limits: LiftLimits
+) -> ReplayResult:
+    """What came of actions (F, 7), given the recorded run, and the wanted and the stored TCP poses (F, 4, 4)."""
+    figures, failure = judge(recording, T_wanted, phases_of(action), 0.0, target, dt, limits)
     failure = failure or Failure("", "")
     done = len(recording.T_base_tcp)
     off = np.linalg.norm(recording.T_base_tcp[:, :3, 3] - T_stored[:done, :3, 3], axis=-1)

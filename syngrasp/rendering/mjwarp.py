@@ -29,8 +29,8 @@ from syngrasp.rendering.packing import PlacedShape
 from syngrasp.rendering.shapes import SRGB_TO_LINEAR, RobotShapes, Shape, mip_chain, object_shape
 from syngrasp.rendering.textures import make_texture
 from syngrasp.rendering.tracer_cull import TILE
-from syngrasp.rendering.warp_device import start_warp
 from syngrasp.robots.base import Robot
+from syngrasp.warp_device import start_warp
 
 F32 = NDArray[np.float32]
 F64 = NDArray[np.float64]
@@ -77,7 +77,7 @@ class MjWarpRenderer:
     def __init__(
         self, robot: Robot, width: int, height: int, options: TraceOptions | None = None, device: str = "cpu"
     ) -> None:
-        start_warp(device)
+        start_warp(device, "render.device")
         for module in (tracer_still, tracer_compose, tracer_cull, tracer_shadow, tracer_frame):
             wp.load_module(module, device=device)
         self.device = device

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Literal, Self
 
 import numpy as np
@@ -16,7 +16,9 @@ from syngrasp.stages.context import StageContext
 
 if TYPE_CHECKING:
     from syngrasp.objects.catalog import Catalog
-    from syngrasp.physics.lift import Figures, LiftLimits
+    from syngrasp.physics.execution import Recording, Trial
+    from syngrasp.physics.lift import LiftLimits
+    from syngrasp.physics.replay import ReplayResult
     from syngrasp.physics.world import World
     from syngrasp.robots.base import Robot
 
@@ -29,7 +31,17 @@ class LiftConfig(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    kind: Literal["mujoco"] = Field("mujoco", description="physics engine")
+    kind: Literal["mujoco", "mjwarp"] = Field(
+        "mujoco",
+        description="physics engine: MuJoCo, a plan at a time on a core; or MuJoCo Warp, on a GPU a batch at a time "
+        "(execution.lift.batch)",
+    )
+    device: Literal["cuda", "cpu"] = Field(
+        "cuda", description="of mjwarp; cpu serves to try it out, many times slower than mujoco"
+    )
+    deterministic: bool = Field(
+        True, description="of mjwarp on cuda: the same batch gives the same bits again, at some cost"
+    )
     lift_height: float = Field(0.10, gt=0.0, le=0.5, description="least rise of the target over the hold [m]")
     hold_time: float = Field(0.5, ge=0.0, le=5.0, description="how long the target must be held up at the end [s]")
     max_slip: float = Field(0.01, gt=0.0, le=0.1, description="largest motion of the target in the hand [m]")
@@ -61,6 +73,8 @@ class LiftConfig(BaseModel):
             first, last = getattr(self, name)
             if not low <= first <= last <= high:
                 raise ValueError(f"{name}: [{first}, {last}] is not an ascending range within [{low}, {high}]")
+        if self.kind == "mjwarp" and self.push_force:
+            raise ValueError(f"push_force: {self.push_force:g} needs kind mujoco; valid for mjwarp: 0")
         return self
 
     def limits(self) -> LiftLimits:
@@ -71,7 +85,7 @@ class LiftConfig(BaseModel):
 
 
 class LiftStage:
-    """Executes plans in MuJoCo. See `syngrasp.physics.lift`."""
+    """Executes plans in MuJoCo or MuJoCo Warp. See `syngrasp.physics.lift`, `execution` and `warp_lift`."""
 
     name = "lift"
 
@@ -80,36 +94,36 @@ class LiftStage:
         self.context = context
 
     def setup(self) -> None:
-        """Opens the catalog and makes the robot."""
+        """Opens the catalog, makes the robot and starts the engine."""
         from syngrasp.objects.catalog import Catalog
         from syngrasp.robots import make_robot
 
         self._catalog: Catalog = Catalog.open(self.context.catalog)
         self._robot: Robot = make_robot(self.context.robot)
+        if self.config.kind == "mjwarp":
+            from syngrasp.physics.warp_lift import WarpLift
+
+            self._warp = WarpLift(self._robot, self.config.device, self.config.deterministic)
 
     def process(self, batch: Sequence[Plan]) -> list[Rollout | Rejected]:
         """A rollout for each plan that lifts its target."""
+        if self.config.kind == "mjwarp":
+            return self._lift_together(batch)
         return [self._lift(plan) for plan in batch]
 
     def close(self) -> None:
         """Nothing to give back."""
 
     def _lift(self, plan: Plan) -> Rollout | Rejected:
-        from syngrasp.physics.execution import Motion, execute, lift_world
-        from syngrasp.physics.lift import judge, rollout_of
+        from syngrasp.physics.execution import execute, lift_world
         from syngrasp.physics.push import push
 
         config = self.config
-        models = [self._catalog.load(o.uid) for o in plan.scene.objects]
-        physics = self._draw_physics(plan)
-        world = lift_world(plan.scene, models, self._robot, physics)
-        motion = Motion(plan.q, plan.qd, plan.gripper, plan.dt)
-        recording = execute(world, self._robot, motion)
-        figures, failure = judge(
-            recording, self._robot.fk(plan.q), plan.phase, plan.grasp_width, plan.scene.target, plan.dt, config.limits()
-        )
-        if failure:
-            return Rejected(self.name, failure.reason, failure.detail)
+        trial = self._trial(plan)
+        world = lift_world(trial.scene, trial.models, self._robot, trial.physics)
+        rollout = self._judged(plan, execute(world, self._robot, trial.motion), trial.physics)
+        if isinstance(rollout, Rejected):
+            return rollout
         if config.push_force:
             pushed = push(world, self._robot, plan.scene.target, config.push_force, config.push_time)
             if pushed.slip > config.max_slip:
@@ -117,14 +131,60 @@ class LiftStage:
                     f"{pushed.slip * 100:.1f} cm in the hand under {config.push_force:g} N along {pushed.direction}"
                 )
                 return Rejected(self.name, "pushed_loose", detail)
-            physics |= {"push_force": config.push_force, "push_slip": pushed.slip}
-        rollout = rollout_of(plan, recording, figures, physics)
-        verify = config.verify_replay == "always" or (
-            config.verify_replay == "doubtful" and self._doubtful(figures, rollout)
-        )
-        return self._verified(rollout, models, world) if verify else rollout
+            rollout.physics.update(push_force=config.push_force, push_slip=pushed.slip)
+        return self._verified(rollout, trial.models, world) if self._to_verify(rollout) else rollout
 
-    def _doubtful(self, figures: Figures, rollout: Rollout) -> bool:
+    def _lift_together(self, batch: Sequence[Plan]) -> list[Rollout | Rejected]:
+        """Plans, and then the stored actions that are to be verified, each in one go."""
+        from syngrasp.physics.execution import Trial
+        from syngrasp.physics.replay import UNREACHABLE, compare, motion_of
+
+        trials = [self._trial(plan) for plan in batch]
+        recordings = self._warp.execute(trials)
+        out = [self._judged(p, r, t.physics) for p, r, t in zip(batch, recordings, trials, strict=True)]
+        again: dict[int, Trial] = {}
+        for i, rollout in enumerate(out):
+            if isinstance(rollout, Rejected) or not self._to_verify(rollout):
+                continue
+            T_first, action = se3.matrix_from_pose7(rollout.ee_pose[0]), rollout.action.astype(np.float64)
+            motion = motion_of(self._robot, rollout.joint_position[0], T_first, action, rollout.dt)
+            if motion is None:
+                out[i] = self._replay_failed(UNREACHABLE)
+            else:
+                again[i] = Trial(rollout.scene, trials[i].models, motion, rollout.physics)
+        for (i, trial), recording in zip(again.items(), self._warp.execute(list(again.values())), strict=True):
+            rollout = out[i]
+            assert isinstance(rollout, Rollout)
+            T_stored, action = se3.matrix_from_pose7(rollout.ee_pose), rollout.action.astype(np.float64)
+            T_wanted, target = self._robot.fk(trial.motion.q), rollout.scene.target
+            result = compare(recording, T_wanted, T_stored, action, target, rollout.dt, self.config.limits())
+            if not result.lifted:
+                out[i] = self._replay_failed(result)
+        return out
+
+    def _trial(self, plan: Plan) -> Trial:
+        from syngrasp.physics.execution import Motion, Trial
+
+        models = [self._catalog.load(o.uid) for o in plan.scene.objects]
+        motion = Motion(plan.q, plan.qd, plan.gripper, plan.dt)
+        return Trial(plan.scene, models, motion, self._draw_physics(plan))
+
+    def _judged(self, plan: Plan, recording: Recording, physics: Mapping[str, float]) -> Rollout | Rejected:
+        from syngrasp.physics.lift import judge, rollout_of
+
+        T_commanded, limits = self._robot.fk(plan.q), self.config.limits()
+        figures, failure = judge(
+            recording, T_commanded, plan.phase, plan.grasp_width, plan.scene.target, plan.dt, limits
+        )
+        if failure:
+            return Rejected(self.name, failure.reason, failure.detail)
+        return rollout_of(plan, recording, figures, physics)
+
+    def _to_verify(self, rollout: Rollout) -> bool:
+        verify = self.config.verify_replay
+        return verify == "always" or (verify == "doubtful" and self._doubtful(rollout))
+
+    def _doubtful(self, rollout: Rollout) -> bool:
         """Whether a small difference in the motion could turn the verdict, or the stored actions, followed by the
         arm, make a motion that it cannot keep up with."""
         from syngrasp.physics.replay import motion_of
@@ -136,9 +196,9 @@ class LiftStage:
         return (
             motion is None
             or bool(np.any(np.abs(motion.qd) > self._robot.limits.velocity))
-            or figures.slip > CLEAR * config.max_slip
-            or figures.disturbance > CLEAR * config.max_disturbance
-            or figures.lift_height < config.lift_height + CLEAR_RISE
+            or rollout.slip > CLEAR * config.max_slip
+            or rollout.disturbance > CLEAR * config.max_disturbance
+            or rollout.lift_height < config.lift_height + CLEAR_RISE
         )
 
     def _draw_physics(self, plan: Plan) -> dict[str, float]:
@@ -166,6 +226,7 @@ class LiftStage:
             rollout.physics,
             world,
         )
-        if result.lifted:
-            return rollout
+        return rollout if result.lifted else self._replay_failed(result)
+
+    def _replay_failed(self, result: ReplayResult) -> Rejected:
         return Rejected(self.name, "replay_failed", f"{result.reason}: {result.detail}")

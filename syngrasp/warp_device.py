@@ -13,15 +13,18 @@ import warp as wp
 from syngrasp.errors import SyngraspError, UnknownName
 
 
-def start_warp(device: str) -> None:
-    """Starts Warp without its banner. Its kernel cache may be shared by processes: it renames finished folders."""
+def start_warp(device: str, option: str) -> None:
+    """Starts Warp for the device that an option of the recipe names, without its banner.
+
+    Its kernel cache may be shared by processes: it renames finished folders.
+    """
     wp.config.log_level = max(wp.config.log_level, wp.LOG_WARNING)
     with _silent_stderr() if not _has_cuda_driver() else nullcontext():
         wp.init()
     if device not in ("cpu", "cuda"):
         raise UnknownName("device", device, ("cpu", "cuda"))
     if device == "cuda" and not wp.is_cuda_available():
-        raise SyngraspError("render.device cuda: no CUDA device found; valid here: cpu")
+        raise SyngraspError(f"{option} cuda: no CUDA device found; valid here: cpu")
 
 
 def _has_cuda_driver() -> bool:

@@ -1,0 +1,149 @@
+"""MuJoCo Warp says what MuJoCo says. On the CPU: its kernels are compiled on the first run, which takes a minute."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+import warp as wp
+
+from syngrasp.errors import MissingExtra, SyngraspError
+from syngrasp.objects.catalog import write_catalog, write_object
+from syngrasp.physics.execution import Motion, Recording, Trial
+from syngrasp.physics.lift import LiftLimits, judge
+from syngrasp.physics.warp_lift import WarpLift
+from syngrasp.records import ObjectModel, Plan, Rollout
+from syngrasp.robots import RobotConfig, make_robot
+from syngrasp.stage import Rejected
+from syngrasp.stages.context import StageContext
+from syngrasp.stages.lift import LiftConfig, LiftStage
+from tests.physics.plans import scene_of, straight_plan
+from tests.physics.shapes import box, cylinder
+
+ROBOT = make_robot(RobotConfig())
+BOX, CAN, BAR = box(0.05, 0.04, 0.08), cylinder(0.03, 0.1), box(0.12, 0.03, 0.04, uid="bar")
+BOTTLE = cylinder(0.03, 0.14, uid="bottle")
+SWEPT = [(0.55, 0.0), (0.4, 0.0)]
+SPOTS = [(0.5, 0.0), (0.45, 0.2), (0.6, -0.2)]
+HULL = BAR.hulls[0]
+TEE = replace(BAR, entry=replace(BAR.entry, uid="tee"), hulls=(HULL, HULL * [0.25, 1.0, 1.0] + [0.0, 0.0, 0.03]))
+
+
+def case(
+    models: list[ObjectModel], mass: float = 0.15, friction: float = 1.0, table: float = 0.05, spots=SPOTS, **plan
+) -> Plan:
+    scene = scene_of(ROBOT, models, spots[: len(models)], table, mass, friction)
+    return straight_plan(ROBOT, scene, models[0].grasps.width[0], **plan)
+
+
+CASES: dict[str, tuple[list[ObjectModel], Plan]] = {
+    "box": ([BOX], case([BOX])),
+    "can and others": ([CAN, TEE, BOX], case([CAN, TEE, BOX], mass=0.5, table=-0.05)),
+    "of two parts": ([TEE, CAN], case([TEE, CAN])),
+    "like ice": ([BOX], case([BOX], mass=0.5, friction=0.02)),
+    "missed": ([BOX], case([BOX], grasp_offset=(0.0, 0.12, 0.0))),
+    "short": ([BOX], case([BOX], rise=0.06)),
+    "sweep": ([BOX, BOTTLE], case([BOX, BOTTLE], spots=SWEPT, start_offset=(-0.24, 0.0, 0.02))),
+    "into the table": ([BOX], case([BOX], grasp_offset=(0.0, 0.1, -0.09))),
+}
+
+
+@pytest.fixture(scope="module")
+def engine() -> WarpLift:
+    pytest.importorskip("mujoco_warp", reason="MuJoCo Warp is not installed: pip install 'syngrasp[gpu]'")
+    return WarpLift(ROBOT, "cpu")
+
+
+def trial_of(models: list[ObjectModel], plan: Plan) -> Trial:
+    return Trial(plan.scene, models, Motion(plan.q, plan.qd, plan.gripper, plan.dt), {"grip_force": 40.0})
+
+
+def judged(plan: Plan, recording: Recording) -> tuple[str, float]:
+    figures, failure = judge(recording, ROBOT.fk(plan.q), plan.phase, plan.grasp_width, 0, plan.dt, LiftLimits())
+    return failure.reason if failure else "lifted", figures.lift_height
+
+
+def test_the_stage_answers_alike_on_both_engines(tmp_path: Path) -> None:
+    pytest.importorskip("mujoco_warp", reason="MuJoCo Warp is not installed: pip install 'syngrasp[gpu]'")
+    write_catalog(tmp_path, [write_object(tmp_path, model) for model in (BOX, CAN, BAR, TEE, BOTTLE)])
+    context, plans = StageContext(0, RobotConfig(), str(tmp_path)), [plan for _, plan in CASES.values()]
+    answers = []
+    for config in (LiftConfig(verify_replay="never"), LiftConfig(kind="mjwarp", device="cpu", verify_replay="never")):
+        stage = LiftStage(config, context)
+        stage.setup()
+        answers.append(stage.process(plans))
+        stage.close()
+    reasons = set()
+    for name, expected, found in zip(CASES, *answers, strict=True):
+        assert type(expected) is type(found), name
+        if isinstance(expected, Rejected):
+            assert isinstance(found, Rejected)
+            assert found.reason == expected.reason, name
+            reasons.add(found.reason)
+        else:
+            assert isinstance(found, Rollout)
+            assert found.physics == expected.physics
+            assert found.object_pose.shape == expected.object_pose.shape
+            np.testing.assert_allclose(found.object_pose, expected.object_pose, atol=2e-3)
+            np.testing.assert_allclose(found.joint_position, expected.joint_position, atol=2e-3)
+            np.testing.assert_allclose(found.joint_velocity, expected.joint_velocity, atol=0.1)
+            np.testing.assert_allclose(found.gripper_width, expected.gripper_width, atol=2e-3)
+            np.testing.assert_array_equal(
+                found.object_pose[:, 1:], found.object_pose[:1, 1:].repeat(len(found.phase), 0)
+            )
+    assert len(reasons) >= 3
+
+
+def test_a_world_is_the_same_among_any_others_and_a_broken_one_harms_none(engine: WarpLift) -> None:
+    models, plan = CASES["of two parts"]
+    few = slice(0, 8)
+    short = Trial(plan.scene, models, Motion(plan.q[few], plan.qd[few], plan.gripper[few], plan.dt), {})
+    heavy = tuple(replace(o, mass=float("nan")) for o in plan.scene.objects)
+    broken = replace(short, scene=replace(plan.scene, objects=heavy))
+    lost = replace(short, motion=replace(short.motion, qd=short.motion.qd * np.nan))
+    longer = trial_of(*CASES["can and others"])
+    found = engine.execute([replace(longer, motion=short.motion), broken, lost, short, short])
+    (alone,) = engine.execute([short])
+    assert [r.diverged for r in found] == [False, True, True, False, False]
+    for recording in found[3:]:
+        np.testing.assert_array_equal(recording.object_pose, alone.object_pose)
+        np.testing.assert_array_equal(recording.joint_position, alone.joint_position)
+    assert judged(plan, found[1])[0] == "diverged"
+
+
+def test_too_little_room_for_contacts_is_found_and_mended(engine: WarpLift) -> None:
+    models, plan = CASES["can and others"]
+    few = slice(0, 3)
+    trial = Trial(plan.scene, models, Motion(plan.q[few], plan.qd[few], plan.gripper[few], plan.dt), {})
+    (expected,) = engine.execute([trial])
+    cramped = WarpLift(ROBOT, "cpu", contacts=4, rows=32)
+    (found,) = cramped.execute([trial])
+    np.testing.assert_allclose(found.object_pose, expected.object_pose, atol=1e-5)
+    assert not found.diverged
+
+
+def test_a_machine_without_cuda_says_so_in_one_line() -> None:
+    pytest.importorskip("mujoco_warp", reason="MuJoCo Warp is not installed: pip install 'syngrasp[gpu]'")
+    wp.init()
+    if wp.is_cuda_available():
+        pytest.skip("this machine has a CUDA device")
+    assert LiftConfig(kind="mjwarp").device == "cuda"
+    with pytest.raises(SyngraspError, match=r"^lift\.device cuda: no CUDA device found; valid here: cpu$"):
+        WarpLift(ROBOT, "cuda")
+
+
+def test_without_mujoco_warp_the_install_line_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "mujoco_warp", None)
+    with pytest.raises(MissingExtra, match=r"pip install 'syngrasp\[gpu\]'"):
+        WarpLift(ROBOT, "cpu")
+
+
+def test_the_default_engine_does_not_load_warp() -> None:
+    asked = "[m for m in ('warp', 'mujoco_warp') if m in sys.modules]"
+    code = f"import sys, syngrasp.stages.lift, syngrasp.physics.lift; print({asked})"
+    result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert result.stdout.strip() == "[]"
