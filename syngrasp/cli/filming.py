@@ -16,7 +16,8 @@ if TYPE_CHECKING:
     from syngrasp.robots import RobotConfig
 
 TILE = 224  # edge of a picture [px]
-CLOSE_UP = 30.0  # vertical field of view [deg]
+NEAR = 0.28  # of the TCP to the target's first place: from here on there is something to see [m]
+CLOSE_UP = 33.0  # vertical field of view [deg]
 ASIDE = (0.12, 0.72, 0.18)  # of the camera from the target [m]
 
 
@@ -27,13 +28,15 @@ class Camera:
         self._catalog, self._robot, self._seed = str(catalog), robot, seed
 
     def strip(self, scene: Scene, recording: Recording, dt: float, columns: int) -> Image:
-        """`columns` evenly spaced states of a recording side by side, TILE pixels each.
+        """`columns` states of a recording side by side, TILE pixels each, evenly spaced from where the hand comes near.
 
         Raises CatalogError where the catalog lacks an object of the scene.
         """
         from PIL import Image
 
-        frames = np.unique(np.linspace(0, len(recording.joint_position) - 1, columns).round().astype(int))
+        away = np.linalg.norm(recording.T_base_tcp[:, :3, 3] - scene.objects[scene.target].pose[:3], axis=1)
+        first, last = int(np.argmax(away <= max(NEAR, away.min()))), len(away) - 1
+        frames = np.unique(np.linspace(first, last, columns).round().astype(int))
         pictures = self._pictures(scene, recording, frames, dt)
         sheet = Image.new("RGB", (TILE * len(frames), TILE))
         for column, picture in enumerate(pictures):
@@ -46,7 +49,7 @@ class Camera:
         from syngrasp.stages.render import RenderConfig, RenderStage
 
         x, y, z = (float(v) for v in scene.objects[scene.target].pose[:3])
-        side = {"position": (x + ASIDE[0], y + ASIDE[1], z + ASIDE[2]), "target": (x, y, z + 0.05)}
+        side = {"position": (x + ASIDE[0], y + ASIDE[1], z + ASIDE[2]), "target": (x, y, z + 0.07)}
         config = RenderConfig.model_validate(
             {
                 "width": TILE, "height": TILE, "cameras": {"side": side}, "min_target_pixels": 0,
