@@ -2,10 +2,10 @@
 
     python -m tests.benchmarks.bench_motion [--episodes N] [--robot KIND …] [--scans CACHE]
 
-For each robot on the built-in catalog, and for the first on the scanned objects where they are at hand: yield by
-stage and reason, the share of the time that MuJoCo's stepping takes, and how smooth and how varied the motions are.
-CPU time of this process, which uses one thread, and wall time beside it; the share is of wall time. Prints one JSON
-object.
+For each robot on the built-in catalog, and on the scanned objects where they are at hand: yield by stage and reason,
+the share of the time that MuJoCo's stepping takes, and how smooth and how varied the motions are. CPU time of this
+process, which uses one thread, and wall time beside it; the share is of wall time. Prints one JSON object and whether
+targets are met.
 """
 
 from __future__ import annotations
@@ -22,6 +22,7 @@ import numpy as np
 
 from syngrasp.cli.catalogs import catalog_or_builtin
 from syngrasp.config import Recipe, load_recipe
+from syngrasp.dataset.motion_stats import ARRAYS, MotionStats
 from syngrasp.errors import CatalogError
 from syngrasp.generate.factory import RecipeStages
 from syngrasp.generate.jobs import ROLLOUT_STAGE, STAGES
@@ -34,7 +35,8 @@ from syngrasp.stage import Rejected, Stage
 OBJECTS = 6
 SCANS = Path(__file__).resolve().parents[3] / "shared" / "assets" / "objaverse_cache"
 WARM_UP = 40  # slots before the clock runs
-TARGETS = {"validated_per_cpu_second": 20.0, "stepping_share": 0.6, "lifted_share": 0.97, "lifted_share_scans": 0.93}
+TARGETS = {"validated_per_wall_second": 20.0, "stepping_share": 0.6, "lifted_share": 0.97}
+TARGETS_ON_SCANS = {"lifted_share": 0.93}
 
 
 class SteppingClock:
@@ -111,7 +113,27 @@ def bench_chain(recipe: Recipe, catalog: Path, episodes: int) -> dict[str, Any]:
         "calls": dict(calls),
         "outcomes": dict(outcomes.most_common()),
         "frames_median": float(np.median([len(r.phase) for r in rollouts])),
+        "motion": motion_figures(rollouts),
     }
+
+
+def motion_figures(rollouts: list[Rollout]) -> dict[str, Any]:
+    """How smooth and how varied motions are, as `syngrasp stats` reckons it of a dataset."""
+    stats = MotionStats()
+    for rollout in rollouts:
+        stats.add({name: getattr(rollout, name) for name in ARRAYS}, rollout.dt)
+    found = stats.as_json()
+    for coverage in ("approach_directions", "rolls"):
+        found[coverage].pop("counts")
+    return found
+
+
+def verdicts(name: str, figures: dict[str, Any], targets: dict[str, float]) -> list[str]:
+    """A line for each figure that has a target."""
+    return [
+        f"{name}: {figure} {figures[figure]:g}, at least {target:g}: {'PASS' if figures[figure] >= target else 'FAIL'}"
+        for figure, target in targets.items()
+    ]
 
 
 def scanned_catalog(cache: Path) -> Path | None:
@@ -131,20 +153,23 @@ def main() -> None:
     """Runs the benchmark."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--episodes", type=int, default=200, help="slots, one attempt each")
-    parser.add_argument("--robot", nargs="*", default=["panda"], help="kinds")
+    parser.add_argument("--robot", nargs="*", default=["panda", "ur5e_2f85"], help="kinds")
     parser.add_argument("--scans", type=Path, default=SCANS, help="an Objaverse cache")
     parser.add_argument("--set", nargs="*", default=[], dest="overrides", metavar="A.B=C", help="recipe values")
     arguments = parser.parse_args()
-    report: dict[str, Any] = {"targets": TARGETS}
-    builtin = catalog_or_builtin(None, lambda event: None)
+    report: dict[str, Any] = {}
+    lines: list[str] = []
+    builtin, scans = catalog_or_builtin(None, lambda event: None), scanned_catalog(arguments.scans)
     for kind in arguments.robot:
         fixed = [f"robot.kind={kind}", f"layout.objects=[{OBJECTS},{OBJECTS}]"]
         recipe = load_recipe("tabletop", [*fixed, *arguments.overrides])
-        report[f"{kind}, built-in"] = bench_chain(recipe, builtin, arguments.episodes)
-        scans = scanned_catalog(arguments.scans) if kind == arguments.robot[0] else None
-        if scans is not None:
-            report[f"{kind}, scans"] = bench_chain(recipe, scans, arguments.episodes)
+        for name, catalog, targets in (("built-in", builtin, TARGETS), ("scans", scans, TARGETS_ON_SCANS)):
+            if catalog is not None:
+                figures = bench_chain(recipe, catalog, arguments.episodes)
+                report[f"{kind}, {name}"] = figures
+                lines += verdicts(f"{kind}, {name}", figures, targets)
     print(json.dumps(report, indent=1))
+    print("\n".join(lines))
 
 
 if __name__ == "__main__":
