@@ -65,10 +65,13 @@ def _into_limits(angle: float, lower: float, upper: float) -> float:
 
 @njit(cache=True, fastmath=False, nogil=True)
 def _solve_elbow(
-    x6: Vec, z6: Vec, wrist_to_shoulder: Vec, z5: Vec, q4: float, q7: float, lower: F64, upper: F64, out: F64, n: int
-) -> int:
-    """Appends the two solutions (shoulder flips) that have this joint 4 and this direction of axis 5."""
-    c4, s4 = math.cos(q4), math.sin(q4)
+    x6: Vec, z6: Vec, wrist_to_shoulder: Vec, z5: Vec, q4: float, c4: float, s4: float, q7: float,
+    lower: F64, upper: F64, out: F64, n: int,
+) -> int:  # fmt: skip
+    """Appends the two solutions (shoulder flips) that have this joint 4 and this direction of axis 5.
+
+    Sines and cosines are taken from the unit vectors that the angles come from: trigonometry is most of the cost.
+    """
     # S − W in link 4's frame; its y axis is axis 5.
     s_x = -ELBOW * c4 - UPPER_ARM * s4 + ELBOW
     s_y = ELBOW * s4 - UPPER_ARM * c4 - FOREARM
@@ -77,10 +80,12 @@ def _solve_elbow(
     x4 = _mix(1.0 / s_x, wrist_to_shoulder, -s_y / s_x, z5)
     z4 = _cross(x4, z5)
     # z6 = R4 (sin q5, 0, cos q5); x6 = R5 Rx(π/2) (cos q6, sin q6, 0), where R5 Rx(π/2) has the axes x5, z5
-    q5 = _into_limits(math.atan2(_dot(z6, x4), _dot(z6, z4)), lower[4], upper[4])
+    s5, c5 = _dot(z6, x4), _dot(z6, z4)
+    q5 = _into_limits(math.atan2(s5, c5), lower[4], upper[4])
     if math.isnan(q5):
         return n
-    x5 = _mix(math.cos(q5), x4, -math.sin(q5), z4)
+    scale = 1.0 / math.sqrt(c5 * c5 + s5 * s5)
+    x5 = _mix(scale * c5, x4, -scale * s5, z4)
     q6 = _into_limits(math.atan2(_dot(x6, z5), _dot(x6, x5)), lower[5], upper[5])
     if math.isnan(q6):
         return n
@@ -88,12 +93,19 @@ def _solve_elbow(
     x3 = _mix(c4, x4, -s4, z5)
     z3 = _mix(s4, x4, c4, z5)
     # z3 = (sin q2 cos q1, sin q2 sin q1, cos q2)
-    rho = math.hypot(z3[0], z3[1])
+    rho = math.sqrt(z3[0] * z3[0] + z3[1] * z3[1])
     tilt = math.atan2(rho, z3[2])
-    heading = math.atan2(z3[1], z3[0]) if rho > 1e-12 else 0.0
+    if tilt > max(-lower[1], upper[1]) + 1e-12:
+        return n
+    straight = rho <= 1e-12
+    heading = 0.0 if straight else math.atan2(z3[1], z3[0])
+    scale = 1.0 / math.sqrt(rho * rho + z3[2] * z3[2])
+    c2, s2 = scale * z3[2], scale * rho
+    c1, s1 = (1.0, 0.0) if straight else (z3[0] / rho, z3[1] / rho)
     for flip in range(2):
-        q1, q2 = (heading + math.pi, -tilt) if flip else (heading, tilt)
-        c1, s1, c2, s2 = math.cos(q1), math.sin(q1), math.cos(q2), math.sin(q2)
+        q1, q2 = heading, tilt
+        if flip:
+            q1, q2, c1, s1, s2 = heading + math.pi, -tilt, -c1, -s1, -s2
         # At q3 = 0 link 3's x axis is (c1 c2, s1 c2, −s2) and its y axis (−s1, c1, 0).
         q3 = math.atan2(c1 * x3[1] - s1 * x3[0], c2 * (c1 * x3[0] + s1 * x3[1]) - s2 * x3[2])
         q1 = _into_limits(q1, lower[0], upper[0])
@@ -137,13 +149,15 @@ def ik_at_q7(T_base_link7: F64, q7: float, lower: F64, upper: F64, out: F64, n: 
         q4 = _into_limits(elbow - _OPENING if k == 0 else 2.0 * math.pi - elbow - _OPENING, lower[3], upper[3])
         if math.isnan(q4):
             continue
+        c4, s4 = math.cos(q4), math.sin(q4)
         # axis 5 = cos β m + sin β (z6 × m), with (S − W)·axis 5 = s_y known from q4
-        cos_beta = (ELBOW * math.sin(q4) - UPPER_ARM * math.cos(q4) - FOREARM) / m_norm
+        cos_beta = (ELBOW * s4 - UPPER_ARM * c4 - FOREARM) / m_norm
         if not -1.0 <= cos_beta <= 1.0:
             continue
         sin_beta = math.sqrt(1.0 - cos_beta * cos_beta)
         for _ in range(2):
-            n = _solve_elbow(x6, z6, to_shoulder, _mix(cos_beta, m, sin_beta, side), q4, q7, lower, upper, out, n)
+            z5 = _mix(cos_beta, m, sin_beta, side)
+            n = _solve_elbow(x6, z6, to_shoulder, z5, q4, c4, s4, q7, lower, upper, out, n)
             sin_beta = -sin_beta
     return n
 
