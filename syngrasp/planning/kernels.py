@@ -76,10 +76,11 @@ def _motions(robot, work, dq):
 
 
 @njit(cache=True, nogil=True)
-def _scene_ratio(robot, field, work, margin, best, stop):
+def _scene_ratio(robot, field, work, margin, best, floor, stop):
     """Least (clearance − margin) / speed of the spheres against the scene, if below `best`. The base is left out.
 
-    From the hand inwards: what is near is found first, and most other links are passed over by their balls.
+    From the hand inwards: what is near is found first, and most other links are passed over by their balls. Ratios
+    from 0 to `floor` are all one to the caller: they come back as 0, so that from then on only contact is looked for.
     """
     address, shape, to_grid, box, cell, scale, center, ball, table, top = field
     _, centers, bounds, screws, fastest, _, active, _ = work
@@ -114,14 +115,16 @@ def _scene_ratio(robot, field, work, margin, best, stop):
                     distance = min(distance, found)
             if distance < limit:
                 best = min(best, (distance - reach) / (_speed(screws[link], x, y, z) + 1e-9))
+                if 0.0 < best < floor:
+                    best = 0.0
         if best < stop:
             return best
     return best
 
 
 @njit(cache=True, nogil=True)
-def _self_ratio(robot, work, margin, best, stop):
-    """Least (clearance − margin) / closing speed of the arm's links to one another, if below `best`."""
+def _self_ratio(robot, work, margin, best, floor, stop):
+    """Least (clearance − margin) / closing speed of the arm's links to one another, if below `best`; see above."""
     _, centers, bounds, _, _, speed, _, _ = work
     pairs, first, radius, bound_radius = robot.pairs, robot.first, robot.radius, robot.bound_radius
     for p in range(len(pairs)):
@@ -146,6 +149,8 @@ def _self_ratio(robot, work, margin, best, stop):
                 if reach > 0.0 and square < reach * reach:
                     near = sqrt(square) - radii
                     best = (near - margin) / closing
+        if 0.0 < best < floor:
+            best = 0.0
         if best < stop:
             return best
     return best
@@ -173,7 +178,7 @@ def clearances(robot, field, q, width, cap):
     out = np.empty(len(q))
     for m in range(len(q)):
         place(robot, q[m], width[m], work[0], work[1], work[2])
-        out[m] = _self_ratio(robot, work, 0.0, _scene_ratio(robot, field, work, 0.0, cap, -inf), -inf)
+        out[m] = _self_ratio(robot, work, 0.0, _scene_ratio(robot, field, work, 0.0, cap, 0.0, -inf), 0.0, -inf)
     return out
 
 
@@ -181,27 +186,28 @@ def clearances(robot, field, q, width, cap):
 def advance(robot, field, q, dq, width, margin, work):
     """How far q may go along dq, in units of dq and at most one, before any clearance can fall
     below `margin`; negative if it has."""
-    return _advance(robot, field, q, dq, width, margin, work, MIN_ADVANCE)
+    return _advance(robot, field, q, dq, width, margin, work, MIN_ADVANCE, 1.0)
 
 
 @njit(cache=True, nogil=True)
-def _advance(robot, field, q, dq, width, margin, work, least):
-    """`advance`, and at least until the fastest sphere has moved by `least` [m]."""
+def _advance(robot, field, q, dq, width, margin, work, least, most):
+    """`advance`, but at most `most`, and at least until the fastest sphere has moved by `least` [m].
+
+    What is farther off than either can decide is passed over, so a caller asks for no more than it can use.
+    """
     place(robot, q, width, work[0], work[1], work[2])
     _motions(robot, work, dq)
-    fastest_joint = 1e-9
+    fastest_joint = fastest_sphere = 1e-9
     for i in range(len(dq)):
         fastest_joint = max(fastest_joint, abs(dq[i]))
-    best = min(1.0, MAX_ADVANCE / fastest_joint) / SAFETY
-    best = _scene_ratio(robot, field, work, margin, best, 0.0)
-    if best >= 0.0:
-        best = _self_ratio(robot, work, margin, best, 0.0)
-    if best < 0.0:
-        return -1.0
-    fastest_sphere = 1e-9
     for link in range(len(work[4])):
         fastest_sphere = max(fastest_sphere, work[4][link])
-    return max(SAFETY * best, min(1.0, least / fastest_sphere))
+    least = min(most, least / fastest_sphere)
+    best = min(most, MAX_ADVANCE / fastest_joint) / SAFETY
+    best = _scene_ratio(robot, field, work, margin, best, least / SAFETY, 0.0)
+    if best >= 0.0:
+        best = _self_ratio(robot, work, margin, best, least / SAFETY, 0.0)
+    return max(SAFETY * best, least) if best >= 0.0 else -1.0
 
 
 @njit(cache=True, nogil=True)
@@ -232,7 +238,8 @@ def edge_is_free(robot, field, q_from, q_to, width, margin, work, point, step):
         middle = 0.5 * (low + high)
         for i in range(len(q_from)):
             point[i] = q_from[i] + middle * step[i]
-        free = _advance(robot, field, point, step, width, margin, work, 0.5 * MIN_ADVANCE)
+        enough = 0.5 * (high - low) + 1e-9
+        free = _advance(robot, field, point, step, width, margin, work, 0.5 * MIN_ADVANCE, enough)
         if free < 0.0:
             return False
         if middle - free > low:
