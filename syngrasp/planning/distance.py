@@ -54,7 +54,10 @@ def grid_distance(address, shape, to_grid, box, cell, scale, n, x, y, z, limit):
     c10 = _load_f32(start, base + layer) * (1 - fw) + _load_f32(start, base + layer + 1) * fw
     c11 = _load_f32(start, base + layer + row) * (1 - fw) + _load_f32(start, base + layer + row + 1) * fw
     value = ((c00 * (1 - fv) + c01 * fv) * (1 - fu) + (c10 * (1 - fv) + c11 * fv) * fu) * scale[n]
-    return max(to_box, sqrt(outside + max(value, 0.0) ** 2)) if outside > 0.0 else value
+    if outside > 0.0:
+        value = sqrt(outside + max(value, 0.0) ** 2)
+    # Where cells round an edge off the grid says less than the box does: `limit` is not to decide which of them counts.
+    return max(to_box, value) if to_box > 0.0 else value
 
 
 @njit(cache=True, nogil=True, inline="always")

@@ -18,6 +18,7 @@ from syngrasp.robots.kinematics import fk_links, place_spheres
 SAFETY = 0.85  # of the advance, since speeds change along an edge
 MAX_ADVANCE = 0.25  # of the fastest joint in one advance [rad]
 MIN_ADVANCE = 0.005  # of the fastest sphere in one advance, where the arm slides along something [m]
+COARSE = 0.1
 WAITING = 64  # stretches of an edge that are looked at in turn
 
 
@@ -252,22 +253,47 @@ def edge_is_free(robot, field, q_from, q_to, width, margin, work, point, step):
 
 
 @njit(cache=True, nogil=True)
-def free_fraction(robot, field, q_from, q_to, width, margin, work, point, step):
-    """Fraction of the straight edge q_from → q_to that is known to keep `margin`; 1 if all of it, −1 if not even
-    its begin. `point` and `step` are scratch (dof,)."""
-    t = last = 0.0
+def free_fraction(robot, field, q_from, q_to, width, margin, least, work, point, step):
+    """Fraction of the straight edge q_from → q_to that is known to keep `margin`; 1 if all of it, less than `least`
+    as soon as it cannot be as much, −1 if not even its begin. `point` and `step` are scratch (dof,).
+
+    Looks at the begin, then at the middles of what is not known to be free, from the begin on; a collision cuts off
+    what comes after it.
+    """
     for i in range(len(q_from)):
         step[i] = q_to[i] - q_from[i]
-    while True:
+    known = advance(robot, field, q_from, step, width, margin, work)
+    if known < 0.0:
+        return -1.0
+    if advance(robot, field, q_to, step, width, margin, work) < 0.0:
+        end = 1.0
+    else:
+        end = inf
+    ahead, count = work[7], 1  # stretches still to look at, the nearest last
+    ahead[0, 0], ahead[0, 1] = known, 1.0
+    while count > 0:
+        low, high = ahead[count - 1, 0], ahead[count - 1, 1]
+        if low >= high or high - low < COARSE and end == high:
+            if end == high and low < high:
+                return low
+            count -= 1
+            continue
+        middle = 0.5 * (low + high)
         for i in range(len(q_from)):
-            point[i] = q_from[i] + t * step[i]
-        ahead = advance(robot, field, point, step, width, margin, work)
-        if ahead < 0.0:
-            return last if t > 0.0 else -1.0
-        if t >= 1.0:
-            return 1.0
-        last = t
-        t = min(1.0, t + ahead)
+            point[i] = q_from[i] + middle * step[i]
+        enough = 0.5 * (high - low) + 1e-9
+        free = _advance(robot, field, point, step, width, margin, work, 0.5 * MIN_ADVANCE, enough)
+        if free < 0.0:
+            if middle < least:
+                return low
+            end, count = middle, 1
+            ahead[0, 0], ahead[0, 1] = low, middle
+        else:
+            ahead[count - 1, 0] = middle + free
+            if middle - free > low:
+                ahead[count, 0], ahead[count, 1] = low, middle - free
+                count += 1
+    return min(end, 1.0) if end <= 1.0 else 1.0
 
 
 @njit(cache=True, nogil=True)

@@ -10,6 +10,7 @@ from numba import njit, uint64
 from syngrasp.planning.kernels import edge_is_free, free_fraction, scratch
 
 STEP = 0.6  # longest edge of a tree [rad]
+LEAST_EXTENT = 0.3  # of an edge of a tree that a collision cuts short
 LEAST_GAIN = 0.01  # of a shortcut, of the polyline's length
 REACHED, ADVANCED, TRAPPED = 2, 1, 0
 
@@ -50,9 +51,9 @@ def _extend(robot, field, nodes, parents, count, target, width, margin, work, a,
     new = nodes[count]
     for i in range(len(target)):
         new[i] = nodes[near, i] + fraction * (target[i] - nodes[near, i])
-    free = free_fraction(robot, field, nodes[near], new, width, margin, work, a, b)
+    free = free_fraction(robot, field, nodes[near], new, width, margin, LEAST_EXTENT, work, a, b)
     if free < 1.0:
-        if free < 0.3:
+        if free < LEAST_EXTENT:
             return TRAPPED, count
         for i in range(len(target)):
             new[i] = nodes[near, i] + 0.9 * free * (new[i] - nodes[near, i])
