@@ -18,7 +18,7 @@ from syngrasp.robots.kinematics import fk_links, place_spheres
 SAFETY = 0.85  # of the advance, since speeds change along an edge
 MAX_ADVANCE = 0.25  # of the fastest joint in one advance [rad]
 MIN_ADVANCE = 0.005  # of the fastest sphere in one advance, where the arm slides along something [m]
-COARSE = 0.1
+COARSE = 0.1  # of an edge: how closely the place of a collision is found where a tree grows to it
 WAITING = 64  # stretches of an edge that are looked at in turn
 
 
@@ -226,8 +226,22 @@ def edge_is_free(robot, field, q_from, q_to, width, margin, work, point, step):
     end = advance(robot, field, q_to, step, width, margin, work)
     if end < 0.0:
         return False
+    return _is_free_between(robot, field, q_from, step, width, margin, begin, 1.0 - end, work, point)
+
+
+@njit(cache=True, nogil=True)
+def inside_is_free(robot, field, q_from, q_to, width, margin, work, point, step):
+    """`edge_is_free` of an edge whose ends are known to keep `margin`."""
+    for i in range(len(q_from)):
+        step[i] = q_to[i] - q_from[i]
+    return _is_free_between(robot, field, q_from, step, width, margin, 0.0, 1.0, work, point)
+
+
+@njit(cache=True, nogil=True)
+def _is_free_between(robot, field, q_from, step, width, margin, begin, end, work, point):
+    """Whether an edge keeps `margin` from one fraction of it to another; the last part of `edge_is_free`."""
     stretches = work[7]
-    stretches[0, 0], stretches[0, 1] = begin, 1.0 - end
+    stretches[0, 0], stretches[0, 1] = begin, end
     head, count = 0, 1
     while count > 0:
         # First in, first out; where too many wait, the last one in: it and its parts are few.
@@ -254,30 +268,22 @@ def edge_is_free(robot, field, q_from, q_to, width, margin, work, point, step):
 
 @njit(cache=True, nogil=True)
 def free_fraction(robot, field, q_from, q_to, width, margin, least, work, point, step):
-    """Fraction of the straight edge q_from → q_to that is known to keep `margin`; 1 if all of it, less than `least`
-    as soon as it cannot be as much, −1 if not even its begin. `point` and `step` are scratch (dof,).
+    """Fraction of the straight edge q_from → q_to that is known to keep `margin`, where its begin does; 1 if all of
+    it, any less than `least` as soon as it cannot be as much. `point` and `step` are scratch (dof,).
 
-    Looks at the begin, then at the middles of what is not known to be free, from the begin on; a collision cuts off
-    what comes after it.
+    Looks at the middles of what is not known to be free, from the begin on; a collision cuts off what comes after it.
     """
     for i in range(len(q_from)):
         step[i] = q_to[i] - q_from[i]
-    known = advance(robot, field, q_from, step, width, margin, work)
-    if known < 0.0:
-        return -1.0
-    if advance(robot, field, q_to, step, width, margin, work) < 0.0:
-        end = 1.0
-    else:
-        end = inf
-    ahead, count = work[7], 1  # stretches still to look at, the nearest last
-    ahead[0, 0], ahead[0, 1] = known, 1.0
+    stretches, count, known, collides = work[7], 1, 0.0, False
+    stretches[0, 0], stretches[0, 1] = 0.0, 1.0  # the nearest is the last; none reaches beyond a known collision
     while count > 0:
-        low, high = ahead[count - 1, 0], ahead[count - 1, 1]
-        if low >= high or high - low < COARSE and end == high:
-            if end == high and low < high:
-                return low
-            count -= 1
+        low, high = stretches[count - 1, 0], stretches[count - 1, 1]
+        if low >= high:
+            known, count = high, count - 1
             continue
+        if collides and high - low < COARSE:
+            return low
         middle = 0.5 * (low + high)
         for i in range(len(q_from)):
             point[i] = q_from[i] + middle * step[i]
@@ -286,14 +292,16 @@ def free_fraction(robot, field, q_from, q_to, width, margin, least, work, point,
         if free < 0.0:
             if middle < least:
                 return low
-            end, count = middle, 1
-            ahead[0, 0], ahead[0, 1] = low, middle
+            collides, count = True, 1
+            stretches[0, 0], stretches[0, 1] = low, middle
         else:
-            ahead[count - 1, 0] = middle + free
+            stretches[count - 1, 0] = middle + free
             if middle - free > low:
-                ahead[count, 0], ahead[count, 1] = low, middle - free
+                stretches[count, 0], stretches[count, 1] = low, middle - free
                 count += 1
-    return min(end, 1.0) if end <= 1.0 else 1.0
+    if collides:
+        return known
+    return 1.0 if advance(robot, field, q_to, step, width, margin, work) >= 0.0 else 1.0 - COARSE
 
 
 @njit(cache=True, nogil=True)
@@ -308,7 +316,7 @@ def leaves_freely(robot, field, q_from, q_to, width, margin, work, point, step):
     while t < 1.0:
         for i in range(len(q_from)):
             point[i] = q_from[i] + t * step[i]
-        ahead = advance(robot, field, point, step, width, margin, work)
+        ahead = _advance(robot, field, point, step, width, margin, work, MIN_ADVANCE, 1.0 - t)
         if ahead < 0.0:
             return False
         t += ahead

@@ -7,7 +7,7 @@ from math import sqrt
 import numpy as np
 from numba import njit, uint64
 
-from syngrasp.planning.kernels import edge_is_free, free_fraction, scratch
+from syngrasp.planning.kernels import edge_is_free, inside_is_free, free_fraction, scratch
 
 STEP = 0.6  # longest edge of a tree [rad]
 LEAST_EXTENT = 0.3  # of an edge of a tree that a collision cuts short
@@ -165,7 +165,7 @@ def shortcut(robot, field, path, width, margin, seed, trials):
         straight = sqrt(((p - r) ** 2).sum())
         if first == last or abs(v - u) * at[-1] - straight < LEAST_GAIN * at[-1]:
             continue
-        if not edge_is_free(robot, field, p, r, width, margin, work, a, b):
+        if not inside_is_free(robot, field, p, r, width, margin, work, a, b):
             continue
         kept = len(path) - (last - first)
         shorter = np.empty((kept + 2, dof))
