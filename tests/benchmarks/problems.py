@@ -15,7 +15,7 @@ from syngrasp.objects.catalog import Catalog
 from syngrasp.planning import motion
 from syngrasp.planning.assembly import Assembler, Candidate, Fields
 from syngrasp.planning.collision import SceneField
-from syngrasp.records import Scene, SceneGrasps, Slot
+from syngrasp.records import ObjectModel, Scene, SceneGrasps, Slot
 from syngrasp.robots import RobotConfig, make_robot
 from syngrasp.robots.base import Robot
 from syngrasp.stage import Rejected
@@ -37,6 +37,8 @@ class Problem:
     goals: F64  # (M, dof) [rad], the most promising first
     margins: F64  # (M,) clearance that a straight edge to each goal has to keep [m]
     width: float  # of the gripper [m]
+    scene: Scene
+    models: tuple[ObjectModel, ...]  # of the scene's objects
 
     @property
     def margin(self) -> float:
@@ -79,7 +81,7 @@ class Scenes:
 
 def _problem(robot: Robot, catalog: Catalog, grasps: SceneGrasps) -> Problem | None:
     """Goals in the planner's order that can be approached and lifted from, at most as many as it searches for."""
-    options, models = PlanConfig().options(), [catalog.load(o.uid) for o in grasps.scene.objects]
+    options, models = PlanConfig().options(), tuple(catalog.load(o.uid) for o in grasps.scene.objects)
     assembler = Assembler(robot, Fields.build(grasps, models), grasps, options)
     if assembler.start_clearance < 0.0:
         return None
@@ -89,4 +91,5 @@ def _problem(robot: Robot, catalog: Catalog, grasps: SceneGrasps) -> Problem | N
         return None
     goals = np.stack([candidate.approach[0] for candidate in found])
     margins = np.array([assembler.margin(q) for q in goals])
-    return Problem(assembler.fields.everything, assembler.q_start, goals, margins, assembler.opened)
+    field, start = assembler.fields.everything, assembler.q_start
+    return Problem(field, start, goals, margins, assembler.opened, grasps.scene, models)
