@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -36,13 +37,14 @@ def catalog_or_builtin(catalog: Path | None, on_event: OnEvent) -> Path:
 
 def _content_key() -> str:
     """Digest of what the built-in catalog is made from: the families, and the code that prepares objects."""
+    return content_key(f"{BUILTIN_COUNT} {BUILTIN_SEED}", [p for p in resource("assets").rglob("*") if p.is_file()])
+
+
+def content_key(options: str, sources: Iterable[Path]) -> str:
+    """Digest of what a catalog is made from: options of the build, source files, and the code that prepares objects."""
     package = Path(__file__).resolve().parents[1]
-    files = [
-        *resource("assets").rglob("*"),
-        *(package / "objects").rglob("*.py"),
-        *(package / "geometry").rglob("*.py"),
-    ]
-    digest = hashlib.sha256(f"{__version__} {BUILTIN_COUNT} {BUILTIN_SEED}".encode())
-    for path in sorted(path for path in files if path.is_file()):
+    files = [*sources, *(package / "objects").rglob("*.py"), *(package / "geometry").rglob("*.py")]
+    digest = hashlib.sha256(f"{__version__} {options}".encode())
+    for path in sorted(files):
         digest.update(path.name.encode() + hashlib.sha256(path.read_bytes()).digest())
     return digest.hexdigest()[:12]

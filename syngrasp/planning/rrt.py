@@ -7,7 +7,7 @@ from math import sqrt
 import numpy as np
 from numba import njit, uint64
 
-from syngrasp.planning.kernels import edge_is_free, inside_is_free, free_fraction, scratch
+from syngrasp.planning.kernels import edge_is_free, free_fraction, inside_is_free, scratch
 
 STEP = 0.6  # longest edge of a tree [rad]
 LEAST_EXTENT = 0.3  # of an edge of a tree that a collision cuts short
@@ -83,7 +83,7 @@ def _join(nodes_a, parents_a, end_a, nodes_b, parents_b, end_b):
 @njit(cache=True, nogil=True)
 def connect(robot, field, start, goals, width, margin, seed, iterations, spread):
     """A polyline (N, dof) from `start` (dof,) to one of `goals` (M, dof) that keeps `margin`, and the goal's index;
-    −1 where `iterations` were not enough.
+    −1 where `iterations` were not enough. The ends have to keep it themselves.
 
     Samples are drawn from the box of start and goals grown by `spread` [rad], one in five from the whole joint range.
     """

@@ -3,10 +3,18 @@
     python -m tests.benchmarks.bench_planners [--problems 500] [--json]
 
 Two sets of problems. "as planned": from a scene's start to the set of configurations before the approach, as the plan
-stage asks. "blocked": from before a grasp at one object to before a grasp at another, of those with no free straight
-edge. Ours tries straight edges first, then RRT-Connect and shortcuts, as `planning.motion` does. OMPL searches with
-RRTConnect and simplifies with its defaults, in two forms. "states": its own motion validator asks us, through Python,
-for every configuration along an edge. "edges": it asks us for a whole edge at once. CPU time of one thread.
+stage asks; nearly all are one straight edge that needs no search, so they say little of search. "blocked": from before
+a grasp at one object to before a grasp at another, of those with no free straight edge: these need a search.
+
+Ours tries straight edges first, then RRT-Connect and shortcuts, as `planning.motion` does. OMPL searches with
+RRTConnect and simplifies, both with their defaults, and asks our checker through a Python callback: for configurations
+at a resolution along an edge ("states"), or for whole edges at once ("edges", the very check that ours makes).
+
+The resolution decides OMPL's time, and whether its paths can be used. MuJoCo's collision check, which shares nothing
+with ours but the shapes, looks at all paths densely: of the resolutions, "as free" is the coarsest whose paths are free
+by MuJoCo as often as ours, "as far off" the coarsest whose paths keep the clearance that both are asked for as often as
+ours, by our check of whole edges. Targets are for these two and for "edges"; the other rows are for the reader. CPU
+time of one thread.
 """
 
 from __future__ import annotations
@@ -18,30 +26,25 @@ import time
 from collections.abc import Callable
 from importlib.util import find_spec
 from itertools import pairwise
-from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from syngrasp.planning import kernels, motion, rrt
-from syngrasp.planning.arrays import RobotArrays, robot_arrays
+from syngrasp.planning.arrays import robot_arrays
 from syngrasp.robots.base import Robot
+from tests.benchmarks.ompl_peer import Answer, Ompl
 from tests.benchmarks.peers import run_with_peers
 from tests.benchmarks.problems import Problem, Scenes
+from tests.planning.mujoco_check import Contacts
 
 F64 = NDArray[np.float64]
-TIME_LIMIT = 2.0  # of OMPL's search [s]
-RESOLUTION = 0.01  # between the configurations that OMPL asks for along an edge, of the norm of all joints [rad]
+RESOLUTIONS = (0.005, 0.01, 0.02, 0.05, 0.0)  # of OMPL's rows [rad], see `Ompl`; 0 is its default
+LOOK = 0.003  # between the configurations that MuJoCo looks at [rad]
 WARM = 10  # problems solved before the clock counts
 TARGET_TIME, TARGET_LENGTH = 20.0, 1.1
-
-
-class Answer(NamedTuple):
-    """One solver's answer to one problem."""
-
-    path: F64 | None  # (N, dof) [rad]; None where it found none
-    microseconds: float  # CPU time
-    calls: int = 0  # configurations or edges that it asked for through Python
+COLUMNS = ("solved", "free", "worst", "kept", "median", "90 %", "length", "calls", "time/ours", "ours/it")
+Rows = dict[str, dict[str, float]]  # solver → column → figure
 
 
 class Ours:
@@ -67,103 +70,7 @@ class Ours:
         return rrt.shortcut(*scene, path, width, problem.margin, shortcut_seed, motion.SHORTCUTS)
 
 
-class Ompl:
-    """OMPL's RRTConnect and its simplification, with our collision checker behind Python callbacks."""
-
-    def __init__(self, robot: Robot, whole_edges: bool) -> None:
-        from ompl import base, util
-
-        util.setLogLevel(util.LOG_NONE)
-        util.RNG.setSeed(1)
-        self.arrays, self._whole_edges, self.dof = robot_arrays(robot), whole_edges, robot.dof
-        self.space = base.RealVectorStateSpace(robot.dof)
-        bounds = base.RealVectorBounds(robot.dof)
-        for joint in range(robot.dof):
-            bounds.setLow(joint, float(robot.limits.q_lower[joint]))
-            bounds.setHigh(joint, float(robot.limits.q_upper[joint]))
-        self.space.setBounds(bounds)
-
-    def __call__(self, problem: Problem, seed: int) -> Answer:
-        from ompl import base, geometric
-
-        setup, calls = self.setup(problem)
-        info = setup.getSpaceInformation()
-        goals = base.GoalStates(info)
-        for goal in problem.goals:
-            goals.addState(self.state(goal))
-        setup.addStartState(self.state(problem.q_start))
-        setup.setGoal(goals)
-        setup.setPlanner(geometric.RRTConnect(info))
-        setup.setup()
-        begin = time.process_time_ns()
-        setup.solve(TIME_LIMIT)
-        solved = setup.haveExactSolutionPath()
-        if solved:
-            setup.simplifySolution()
-        spent = (time.process_time_ns() - begin) / 1e3
-        return Answer(self._path(setup.getSolutionPath()) if solved else None, spent, calls[0])
-
-    def setup(self, problem: Problem) -> tuple[Any, list[int]]:
-        """OMPL's set-up with the checker of a problem, and a list whose one entry counts what it is asked."""
-        from ompl import base, geometric
-
-        arrays, field = self.arrays, problem.field.arrays
-        margin, q, width, calls = problem.margin, np.empty((1, self.dof)), np.array([problem.width]), [0]
-        row, joints = q[0], range(self.dof)
-
-        def is_valid(state: Any) -> bool:
-            calls[0] += 1
-            for joint in joints:
-                row[joint] = state[joint]
-            return bool(kernels.clearances(arrays, field, q, width, margin)[0] >= margin)
-
-        class Edges(base.MotionValidator):
-            def checkMotion(self, a: Any, b: Any) -> bool:
-                calls[0] += 1
-                q_from, q_to = np.array([a[j] for j in joints]), np.array([b[j] for j in joints])
-                return rrt.is_free(arrays, field, q_from, q_to, width[0], margin)
-
-        setup = geometric.SimpleSetup(self.space)
-        info = setup.getSpaceInformation()
-        setup.setStateValidityChecker(is_valid)
-        if self._whole_edges:
-            info.setMotionValidator(Edges(info))
-        else:
-            info.setStateValidityCheckingResolution(RESOLUTION / self.space.getMaximumExtent())
-        return setup, calls
-
-    def state(self, q: F64) -> Any:
-        """A configuration (dof,) as OMPL holds it."""
-        state = self.space.allocState()
-        for joint in range(self.dof):
-            state[joint] = float(q[joint])
-        return state
-
-    def _path(self, path: Any) -> F64:
-        return np.array([[state[joint] for joint in range(self.dof)] for state in path.getStates()])
-
-
-def callback_overhead(ompl: Ompl, problem: Problem, edges: int = 200) -> tuple[float, float]:
-    """µs that a configuration's check takes inside our kernel, and what Python and the crossings add to that.
-
-    On the same configurations: those that OMPL asks for along edges around the start.
-    """
-    rng = np.random.default_rng(0)
-    setup, calls = ompl.setup(problem)
-    info, start = setup.getSpaceInformation(), ompl.state(problem.q_start)
-    ends = problem.q_start + rng.uniform(-0.1, 0.1, (edges, ompl.dof))
-    states = [ompl.state(end) for end in ends]
-    begin = time.process_time_ns()
-    for state in states:
-        info.checkMotion(start, state)
-    whole = (time.process_time_ns() - begin) / 1e3 / calls[0]
-    along = np.linspace(0.0, 1.0, max(calls[0] // edges, 2))[:, None, None]
-    q = np.ascontiguousarray((problem.q_start + along * (ends - problem.q_start)).reshape(-1, ompl.dof))
-    width = np.full(len(q), problem.width)
-    begin = time.process_time_ns()
-    kernels.clearances(ompl.arrays, problem.field.arrays, q, width, problem.margin)
-    inside = (time.process_time_ns() - begin) / 1e3 / len(q)
-    return inside, max(whole - inside, 0.0)
+Solver = Callable[[Problem, int], Answer]
 
 
 def problem_sets(count: int) -> tuple[Robot, dict[str, list[Problem]]]:
@@ -190,103 +97,141 @@ def _blocked(robot: Robot, near: Problem, far: Problem) -> Problem | None:
     for goal, goal_margin in zip(far.goals, far.margins, strict=True):
         margin = min(goal_margin, near.margins[0])
         if not rrt.is_free(arrays, far.field.arrays, near.goals[0], goal, far.width, margin):
-            return Problem(far.field, near.goals[0], goal[None], np.array([margin]), far.width)
+            start, goals, margins = near.goals[0], goal[None], np.array([margin])
+            return Problem(far.field, start, goals, margins, far.width, far.scene, far.models)
     return None
 
 
-def run(solve: Callable[[Problem, int], Answer], problems: list[Problem]) -> list[Answer]:
+def run(solve: Solver, problems: list[Problem]) -> list[Answer]:
     """Every problem once, after a few to warm up."""
     for seed, problem in enumerate(problems[:WARM]):
         solve(problem, seed)
     return [solve(problem, seed) for seed, problem in enumerate(problems)]
 
 
-def summary(answers: list[Answer], problems: list[Problem], arrays: RobotArrays) -> dict[str, float]:
-    """Success, CPU time [µs], joint path length [rad] and how many edges our exact check accepts."""
+def depths(robot: Robot, problems: list[Problem], answers: dict[str, list[Answer]]) -> dict[str, F64]:
+    """How deep [m] each solver's path goes into anything by MuJoCo (problems,), NaN where it has none."""
+    found = {solver: np.full(len(problems), np.nan) for solver in answers}
+    for k, problem in enumerate(problems):
+        contacts = Contacts(problem.scene, robot, problem.models)
+        for solver, given in answers.items():
+            path = given[k].path
+            if path is not None:
+                found[solver][k] = max(contacts.penetration(q, problem.width) for q in _dense(path))
+    return found
+
+
+def _dense(path: F64) -> F64:
+    """A polyline (N, dof) at steps of at most `LOOK`."""
+    parts = [path[:1]]
+    for a, b in pairwise(path):
+        count = max(int(np.ceil(np.linalg.norm(b - a) / LOOK)), 1)
+        parts.append(a + (np.arange(1, count + 1) / count)[:, None] * (b - a))
+    return np.concatenate(parts)
+
+
+def summary(robot: Robot, problems: list[Problem], answers: list[Answer], depth: F64) -> dict[str, float]:
+    """Solved and free by MuJoCo as shares of all problems, worst depth [mm], share that keeps the margin by our check
+    of whole edges, CPU time [µs] and joint path length [rad]."""
     spent = [a.microseconds for a in answers]
-    held = [_is_free(arrays, p, a.path) for p, a in zip(problems, answers, strict=True) if a.path is not None]
+    kept = [a.path is not None and _keeps_margin(robot, p, a.path) for p, a in zip(problems, answers, strict=True)]
+    lengths = [_length(a.path) for a in answers if a.path is not None]
     return {
-        "problems": len(answers),
         "solved": float(np.mean([a.path is not None for a in answers])),
-        "free": float(np.mean(held)) if held else np.nan,
+        "free": float(np.mean(depth == 0.0)),
+        "worst": 1e3 * float(np.nanmax(depth, initial=0.0)),
+        "kept": float(np.mean(kept)),
         "median": float(np.median(spent)),
         "90 %": float(np.quantile(spent, 0.9)),
-        "length": float(np.median([_length(a.path) for a in answers if a.path is not None])) if held else np.nan,
+        "length": float(np.median(lengths)) if lengths else np.nan,
         "calls": float(np.median([a.calls for a in answers])),
     }
 
 
-def _is_free(arrays: RobotArrays, problem: Problem, path: F64) -> bool:
-    scene, margin = (arrays, problem.field.arrays), problem.margin - 1e-6
-    return all(rrt.is_free(*scene, a, b, problem.width, margin) for a, b in pairwise(path))
+def _keeps_margin(robot: Robot, problem: Problem, path: F64) -> bool:
+    scene = (robot_arrays(robot), problem.field.arrays)
+    return all(rrt.is_free(*scene, a, b, problem.width, problem.margin - 1e-6) for a, b in pairwise(path))
 
 
 def _length(path: F64) -> float:
     return float(np.linalg.norm(np.diff(path, axis=0), axis=1).sum())
 
 
-def compare(robot: Robot, name: str, problems: list[Problem], peers: bool) -> dict[str, float]:
-    """All solvers' figures on a set of problems, and the ratios."""
-    arrays = robot_arrays(robot)
-    solvers: dict[str, Any] = {"ours": Ours(robot)}
-    if peers:
-        solvers |= {"ompl, states": Ompl(robot, False), "ompl, edges": Ompl(robot, True)}
-    answers = {solver: run(solve, problems) for solver, solve in solvers.items()}
-    rows = {solver: summary(given, problems, arrays) for solver, given in answers.items()}
-    figures = {f"{name}: {solver}: {what}": value for solver, row in rows.items() for what, value in row.items()}
-    direct = [a.path is not None and len(a.path) == 2 for a in answers["ours"]]
-    figures[f"{name}: straight edge is enough"] = float(np.mean(direct))
-    for solver in list(solvers)[1:]:
-        both = [(a.path, b.path) for a, b in zip(answers["ours"], answers[solver], strict=True)]
-        lengths = [_length(a) / _length(b) for a, b in both if a is not None and b is not None]
-        figures[f"{name}: times faster than {solver}"] = rows[solver]["median"] / rows["ours"]["median"]
-        figures[f"{name}: length over that of {solver}"] = float(np.median(lengths)) if lengths else np.nan
-        figures[f"{name}: solved, less {solver}"] = rows["ours"]["solved"] - rows[solver]["solved"]
-    if peers:
-        inside, added = callback_overhead(solvers["ompl, states"], problems[0])
-        net = [a.microseconds - a.calls * added for a in answers["ompl, states"]]
-        checks = [a.calls * inside for a in answers["ompl, states"]]
-        figures |= {
-            f"{name}: µs of a check inside our kernel": inside,
-            f"{name}: µs that Python adds to a check": added,
-            f"{name}: ompl, states: median inside our kernel": float(np.median(checks)),
-            f"{name}: ompl, states: median without Python": float(np.median(net)),
-            f"{name}: times faster than ompl, states, without Python": float(np.median(net)) / rows["ours"]["median"],
-        }
-    return figures
+def length_ratio(ours: list[Answer], others: list[Answer]) -> float:
+    """Median ratio of path lengths where both have one."""
+    both = [(a.path, b.path) for a, b in zip(ours, others, strict=True)]
+    ratios = [_length(a) / _length(b) for a, b in both if a is not None and b is not None]
+    return float(np.median(ratios)) if ratios else np.nan
 
 
-def report(figures: dict[str, float], names: list[str], solvers: list[str]) -> None:
-    """Prints a table for each set of problems, then the ratios with their targets."""
-    columns = ("problems", "solved", "free", "median", "90 %", "length", "calls")
-    for name in names:
-        print(f"{name} (a straight edge is enough for {figures[f'{name}: straight edge is enough']:.1%})")
-        print(f"  {'':14s}" + "".join(f"{c:>10s}" for c in columns))
-        for solver in solvers:
-            values = [figures[f"{name}: {solver}: {column}"] for column in columns]
-            shown = "{:10.0f}{:10.1%}{:10.1%}{:7.0f} µs{:7.0f} µs{:6.2f} rad{:10.0f}".format(*values)
-            print(f"  {solver:14s}{shown}")
-        for what, value in figures.items():
-            if what.startswith((f"{name}: ompl, states: median ", f"{name}: µs")):
-                print(f"  {what.removeprefix(f'{name}: '):50s} {value:9.2f}{'' if 'µs' in what else ' µs'}")
-        print()
+def fastest_tcp(robot: Robot, problems: list[Problem]) -> float:
+    """How far the TCP moves at most where the norm of all joints moves by one [m/rad], at starts and goals."""
+    nudge, most = 1e-5 * np.eye(robot.dof), 0.0
+    for q in (q for p in problems for q in (p.q_start, p.goals[0])):
+        J = (robot.fk(q + nudge)[:, :3, 3] - robot.fk(q - nudge)[:, :3, 3]).T / 2e-5
+        most = max(most, float(np.linalg.norm(J, 2)))
+    return most
 
 
-def verdicts(figures: dict[str, float], names: list[str]) -> None:
-    """Prints each ratio, and what is wanted of those to OMPL with its own motion validator."""
-    for name in names:
-        for what, value in figures.items():
-            short = what.removeprefix(f"{name}: ")
-            if not what.startswith(name) or "ompl" not in short or ": " in short:
-                continue
-            if short.startswith("times"):
-                wanted, good = f"at least {TARGET_TIME:.0f}", value >= TARGET_TIME
-            elif short.startswith("length"):
-                wanted, good = f"at most {TARGET_LENGTH}", value <= TARGET_LENGTH
-            else:
-                wanted, good = "at least 0", value >= 0.0
-            verdict = f"{wanted:12s} {'PASS' if good else 'FAIL'}" if short.endswith("states") else ""
-            print(f"{name}: {short:48s} {value:8.3f}  {verdict}".rstrip())
+def coarsest(tables: dict[str, Rows], column: str, resolutions: dict[str, float]) -> str:
+    """The coarsest resolution's row that is as good as ours by a column in every set; the finest if none is."""
+    enough = [s for s in resolutions if all(rows[s][column] >= rows["ours"][column] for rows in tables.values())]
+    return max(enough, key=lambda s: resolutions[s]) if enough else min(resolutions, key=lambda s: resolutions[s])
+
+
+def report_resolutions(
+    robot: Robot, problems: list[Problem], resolutions: dict[str, float], headline: dict[str, str]
+) -> None:
+    """Prints what a resolution means for this arm, and which are compared with."""
+    speed, margins = fastest_tcp(robot, problems), np.array([p.margin for p in problems])
+    low, usual = float(margins.min()), float(np.median(margins))
+    lost = 0.5 * kernels.MIN_ADVANCE
+    print(
+        f"Where the norm of all joints moves by 1 rad the TCP moves by up to {speed:.2f} m at these problems. Paths are"
+    )
+    print(
+        f"to keep {1e3 * usual:.1f} mm off everything (median; least {1e3 * low:.1f} mm). A point between two looks is"
+    )
+    print("nearer to one of them than half of what it moves. So looks guarantee")
+    print(
+        f"  no contact: every {2 * usual / speed:.3f} rad for the median clearance, {2 * low / speed:.3f} for the least"
+    )
+    print(f"  at most {1e3 * lost:.1f} mm of it lost, as our check of edges does: every {2 * lost / speed:.3f} rad")
+    print("What the paths turned out to be, see the tables:")
+    for solver, resolution in resolutions.items():
+        notes = ", ".join(note for note, chosen in headline.items() if chosen == solver)
+        moves = f"a look every {resolution:.3f} rad, {1e3 * resolution * speed:4.0f} mm at most"
+        print(f"  {solver:22s} {moves}{f'  ← {notes}' if notes else ''}")
+    print()
+
+
+def report(name: str, rows: Rows, straight: float) -> None:
+    """Prints a set's table."""
+    what = "straight edges that need no search" if straight > 0.5 else "a search is needed"
+    print(f"{name}: {what} (a straight edge is enough for {straight:.1%})")
+    print(
+        "  free: by MuJoCo; worst: its deepest contact; kept: clearance by our check; time: medians; ours/it: lengths"
+    )
+    print(f"  {'':22s}" + "".join(f"{c:>10s}" for c in COLUMNS))
+    for solver, row in rows.items():
+        shown = "{:10.1%}{:10.1%}{:7.2f} mm{:10.1%}{:7.0f} µs{:7.0f} µs{:6.2f} rad{:10.0f}{:10.1f}{:10.3f}"
+        print(f"  {solver:22s}" + shown.format(*(row[column] for column in COLUMNS)))
+    print()
+
+
+def report_verdicts(name: str, rows: Rows, headline: dict[str, str]) -> None:
+    """Prints the ratios to the peers that there are targets for."""
+    ours = rows["ours"]
+    for note, solver in headline.items():
+        row = rows[solver]
+        for what, value, good, wanted in (
+            ("times faster than", row["time/ours"], row["time/ours"] >= TARGET_TIME, f"at least {TARGET_TIME:.0f}"),
+            ("length over", row["ours/it"], row["ours/it"] <= TARGET_LENGTH, f"at most {TARGET_LENGTH}"),
+            ("solved, less", ours["solved"] - row["solved"], ours["solved"] >= row["solved"], "at least 0"),
+            ("free, less", ours["free"] - row["free"], ours["free"] >= row["free"], "at least 0"),
+        ):
+            verdict = f"{value:8.3f}  {wanted:12s} {'PASS' if good else 'FAIL'}"
+            print(f"{name}: {f'{what} {solver} ({note})':52s} {verdict}")
 
 
 def main() -> int:
@@ -297,16 +242,43 @@ def main() -> int:
     code = run_with_peers("tests.benchmarks.bench_planners", sys.argv[1:])
     if code is not None:
         return code
-    peers = find_spec("ompl") is not None
     robot, sets = problem_sets(arguments.problems)
-    figures: dict[str, float] = {}
+    solvers: dict[str, Solver] = {"ours": Ours(robot)}
+    resolutions: dict[str, float] = {}
+    if find_spec("ompl") is not None:
+        for asked in RESOLUTIONS:
+            peer = Ompl(robot, asked)
+            assert peer.resolution is not None
+            solver = f"ompl, states {peer.resolution:.3f}" if asked else "ompl, default"
+            solvers[solver], resolutions[solver] = peer, peer.resolution
+        solvers["ompl, edges"] = Ompl(robot, None)
+    tables: dict[str, Rows] = {}
+    straight: dict[str, float] = {}
     for name, problems in sets.items():
-        figures |= compare(robot, name, problems, peers)
+        answers = {solver: run(solve, problems) for solver, solve in solvers.items()}
+        depth = depths(robot, problems, answers)
+        rows = {s: summary(robot, problems, given, depth[s]) for s, given in answers.items()}
+        for solver, row in rows.items():
+            row["time/ours"] = row["median"] / rows["ours"]["median"]
+            row["ours/it"] = length_ratio(answers["ours"], answers[solver])
+        tables[name] = rows
+        straight[name] = float(np.mean([a.path is not None and len(a.path) == 2 for a in answers["ours"]]))
     if arguments.json:
-        print(json.dumps({name: round(value, 4) for name, value in figures.items()}))
+        print(json.dumps({"rows": tables, "straight edge is enough": straight}))
         return 0
-    report(figures, list(sets), ["ours", *(["ompl, states", "ompl, edges"] if peers else [])])
-    verdicts(figures, list(sets))
+    print(f"planners: {arguments.problems} problems of each set\n")
+    headline: dict[str, str] = {}
+    if resolutions:
+        headline = {
+            "as free": coarsest(tables, "free", resolutions),
+            "as far off": coarsest(tables, "kept", resolutions),
+        }
+        report_resolutions(robot, [p for problems in sets.values() for p in problems], resolutions, headline)
+        headline["same check"] = "ompl, edges"
+    for name, rows in tables.items():
+        report(name, rows, straight[name])
+    for name, rows in tables.items():
+        report_verdicts(name, rows, headline)
     return 0
 
 

@@ -133,3 +133,24 @@ def test_an_edge_is_free_where_every_configuration_on_it_is():
             assert free or least < 1e-6
             verdicts.append(free)
     assert 30 < sum(verdicts) < 270
+
+
+def test_a_tree_edge_is_free_up_to_where_it_is_said_to_be():
+    arm = clutter.robot()
+    grasps = _scene(1)
+    field, arrays = SceneField.build(grasps.scene, clutter.models_of(grasps.scene)), robot_arrays(arm)
+    rng, goals, margin = np.random.default_rng(0), grasps.q_goal, 0.005
+    work, point, step = kernels.scratch(arrays, field.arrays), np.empty(arm.dof), np.empty(arm.dof)
+    scene = arrays, field.arrays
+    fractions = []
+    while len(fractions) < 200:
+        start, end = (goals[rng.integers(len(goals))] + rng.normal(0.0, 0.3, arm.dof) for _ in range(2))
+        if field.configuration_clearance(arm, start[None], 0.08)[0] < margin:
+            continue
+        fraction = kernels.free_fraction(*scene, start, end, 0.08, margin, 0.3, work, point, step)
+        along = start + np.linspace(0.0, fraction, 300)[:, None] * (end - start)
+        assert field.configuration_clearance(arm, along, 0.08).min() > margin - 0.5 * kernels.MIN_ADVANCE
+        assert (fraction == 1.0) == rrt.is_free(*scene, start, end, 0.08, margin)
+        fractions.append(fraction)
+    assert 30 < np.sum(np.array(fractions) == 1.0) < 170
+    assert np.sum((np.array(fractions) >= 0.3) & (np.array(fractions) < 1.0)) > 20
