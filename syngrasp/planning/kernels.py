@@ -78,10 +78,10 @@ def _motions(robot, work, dq):
 
 @njit(cache=True, nogil=True)
 def _scene_ratio(robot, field, work, margin, best, floor, stop):
-    """Least (clearance − margin) / speed of the spheres against the scene, if below `best`. The base is left out.
+    """Least (clearance − margin) / speed of the spheres but the base's against the scene, if below `best`.
 
     From the hand inwards: what is near is found first, and most other links are passed over by their balls. Ratios
-    from 0 to `floor` are all one to the caller: they come back as 0, so that from then on only contact is looked for.
+    from 0 to `floor` come back as 0: from then on only contact is looked for.
     """
     address, shape, to_grid, box, cell, scale, center, ball, table, top = field
     _, centers, bounds, screws, fastest, _, active, _ = work
@@ -185,8 +185,7 @@ def clearances(robot, field, q, width, cap):
 
 @njit(cache=True, nogil=True)
 def advance(robot, field, q, dq, width, margin, work):
-    """How far q may go along dq, in units of dq and at most one, before any clearance can fall
-    below `margin`; negative if it has."""
+    """How far q may go along dq, at most one of it, before a clearance can fall below `margin`; negative if it has."""
     return _advance(robot, field, q, dq, width, margin, work, MIN_ADVANCE, 1.0)
 
 
@@ -198,12 +197,10 @@ def _advance(robot, field, q, dq, width, margin, work, least, most):
     """
     place(robot, q, width, work[0], work[1], work[2])
     _motions(robot, work, dq)
-    fastest_joint = fastest_sphere = 1e-9
+    fastest_joint = 1e-9
     for i in range(len(dq)):
         fastest_joint = max(fastest_joint, abs(dq[i]))
-    for link in range(len(work[4])):
-        fastest_sphere = max(fastest_sphere, work[4][link])
-    least = min(most, least / fastest_sphere)
+    least = min(most, least / work[4].max())
     best = min(most, MAX_ADVANCE / fastest_joint) / SAFETY
     best = _scene_ratio(robot, field, work, margin, best, least / SAFETY, 0.0)
     if best >= 0.0:
@@ -221,12 +218,10 @@ def edge_is_free(robot, field, q_from, q_to, width, margin, work, point, step):
     for i in range(len(q_from)):
         step[i] = q_to[i] - q_from[i]
     begin = advance(robot, field, q_from, step, width, margin, work)
-    if begin < 0.0 or begin >= 1.0:
-        return begin >= 0.0 and advance(robot, field, q_to, step, width, margin, work) >= 0.0
-    end = advance(robot, field, q_to, step, width, margin, work)
-    if end < 0.0:
+    if begin < 0.0:
         return False
-    return _is_free_between(robot, field, q_from, step, width, margin, begin, 1.0 - end, work, point)
+    end = advance(robot, field, q_to, step, width, margin, work)
+    return end >= 0.0 and _is_free_between(robot, field, q_from, step, width, margin, begin, 1.0 - end, work, point)
 
 
 @njit(cache=True, nogil=True)
@@ -299,9 +294,8 @@ def free_fraction(robot, field, q_from, q_to, width, margin, least, work, point,
             if middle - free > low:
                 stretches[count, 0], stretches[count, 1] = low, middle - free
                 count += 1
-    if collides:
-        return known
-    return 1.0 if advance(robot, field, q_to, step, width, margin, work) >= 0.0 else 1.0 - COARSE
+    free = not collides and advance(robot, field, q_to, step, width, margin, work) >= 0.0
+    return 1.0 if free else min(known, 1.0 - COARSE)
 
 
 @njit(cache=True, nogil=True)
