@@ -13,8 +13,8 @@ at a resolution along an edge ("states"), or for whole edges at once ("edges", t
 The resolution decides OMPL's time, and whether its paths can be used. MuJoCo's collision check, which shares nothing
 with ours but the shapes, looks at all paths densely: of the resolutions, "as free" is the coarsest whose paths are free
 by MuJoCo as often as ours, "as far off" the coarsest whose paths keep the clearance that both are asked for as often as
-ours, by our check of whole edges and but for 2.5 mm. Targets are for these two and for "edges"; the other rows are for the reader. CPU
-time of one thread.
+ours, by our check of whole edges and but for 2.5 mm. Targets are for these two and for "edges"; the other rows are for
+the reader. CPU time of one thread.
 """
 
 from __future__ import annotations
@@ -270,8 +270,10 @@ def main() -> int:
     headline: dict[str, str] = {}
     if resolutions:
         for note, column in (("as free", "free"), ("as far off", "kept")):
-            headline |= {note: solver for solver in coarsest(tables, column, resolutions)}
-            if note not in headline:
+            chosen = coarsest(tables, column, resolutions)
+            if chosen:
+                headline[note] = chosen[0]
+            else:
                 print(f"no resolution's paths are {note} as ours: NOT MEASURED")
         report_resolutions(robot, [p for problems in sets.values() for p in problems], resolutions, headline)
         headline["same check"] = "ompl, edges"
