@@ -274,7 +274,7 @@ def main() -> int:
             if chosen:
                 headline[note] = chosen[0]
             else:
-                print(f"no resolution's paths are {note} as ours: NOT MEASURED")
+                print(f"no resolution's paths are {note} as ours: no row and no target for that")
         report_resolutions(robot, [p for problems in sets.values() for p in problems], resolutions, headline)
         headline["same check"] = "ompl, edges"
     for name, rows in tables.items():
