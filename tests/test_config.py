@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import pytest
@@ -127,3 +128,18 @@ def test_every_value_is_described() -> None:
         return out
 
     assert undescribed(Recipe, "") == []
+
+
+@pytest.mark.parametrize(
+    ("overrides", "told"),
+    [
+        (["lift.hold_time=1.5"], "lift.hold_time=1.5 is longer than what plan.hold_time=0.5 holds"),
+        (["plan.lift_height=0.08"], "lift.lift_height=0.1 is no less than plan.lift_height=0.08"),
+        (["layout.episodes_per_scene=64"], "layout.episodes_per_scene=64 is more than episodes_per_shard=16"),
+        (["grasp.retreats=[5.0]"], "grasp.retreats.0=5.0: should be less than or equal to 0.02"),
+        (["plan.retry_offset=[0.0,0.0]"], "retry_offset"),
+    ],
+)
+def test_sections_that_cannot_go_together_are_refused(overrides: list[str], told: str) -> None:
+    with pytest.raises(RecipeError, match=re.escape(told)):
+        load_recipe("tabletop", overrides)

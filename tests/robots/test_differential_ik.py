@@ -56,3 +56,10 @@ def test_it_ends_where_the_way_leaves_reach() -> None:
     assert 5 < len(q) < 60
     assert np.all((q >= ROBOT.limits.q_lower) & (q <= ROBOT.limits.q_upper))
     assert len(ROBOT.follow(poses, ROBOT.q_home, 1e-4)) == 0
+
+
+def test_half_a_turn_away_is_not_there() -> None:
+    """The rotation's error vanishes at half a turn as it does at none."""
+    T = ROBOT.fk(ROBOT.q_home)
+    T[:3, :3] = T[:3, :3] @ np.diag([-1.0, -1.0, 1.0])
+    assert len(ROBOT.follow(T[None], ROBOT.q_home, 3.0)) == 0
