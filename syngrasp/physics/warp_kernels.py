@@ -56,7 +56,7 @@ def off_course(c: Commands, w: int, qpos: wp.array2d(dtype=float)) -> bool:
     n = steps_of(c, w)
     if n == 0 or c.part[w] + 1 < n:
         return False
-    for j in range(c.joint.shape[0]):
+    for j in range(c.joint.shape[0]):  # noqa: SIM110 (Warp knows no generators)
         if wp.abs(qpos[w, c.joint[j]] - c.q[w, c.frame[w] + 1, j]) > SHAKEN:
             return True
     return False

@@ -133,6 +133,7 @@ class WarpLift:
         mjw, compiled = self._mjw, worlds.template.model
         model = mjw.put_model(compiled, batch_sizes={name: max(count, 2) for name in worlds.fields})
         model.opt.warn_overflow = 0
+        model.opt.broadphase = mjw.BroadphaseType.NXN  # keeps the order of contacts, however many parts others have
         model.opt.deterministic = self._ordered
         model.opt.graph_conditional = not self._device.is_cuda or wp.is_conditional_graph_supported()
         model.opt.timestep = wp.full(count, compiled.opt.timestep, dtype=float)
