@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import re
 from pathlib import Path
+from typing import get_args
 
 import pytest
 
 from syngrasp.config import DEFAULT_RECIPE, Recipe, difference, load_recipe, parse_recipe, recipe_hash, recipe_names
 from syngrasp.errors import RecipeError, SyngraspError, UnknownName
+from syngrasp.robots import RobotKind
 
 
 @pytest.mark.parametrize("name", recipe_names())
@@ -143,3 +145,9 @@ def test_every_value_is_described() -> None:
 def test_sections_that_cannot_go_together_are_refused(overrides: list[str], told: str) -> None:
     with pytest.raises(RecipeError, match=re.escape(told)):
         load_recipe("tabletop", overrides)
+
+
+@pytest.mark.parametrize("name", recipe_names())
+@pytest.mark.parametrize("kind", get_args(RobotKind))
+def test_every_recipe_takes_every_robot(name: str, kind: str) -> None:
+    assert load_recipe(name, [f"robot.kind={kind}"]).robot.kind == kind
