@@ -151,3 +151,15 @@ def test_sections_that_cannot_go_together_are_refused(overrides: list[str], told
 @pytest.mark.parametrize("kind", get_args(RobotKind))
 def test_every_recipe_takes_every_robot(name: str, kind: str) -> None:
     assert load_recipe(name, [f"robot.kind={kind}"]).robot.kind == kind
+
+
+def test_the_gpu_recipe_fills_the_batches_of_its_physics() -> None:
+    recipe = load_recipe("gpu")
+    execution, batch = recipe.execution, recipe.execution.lift.batch
+    assert (recipe.lift.kind, recipe.lift.device, recipe.render.device) == ("mjwarp", "cuda", "cuda")
+    assert recipe.episodes_per_shard >= batch
+    assert execution.queue >= 2 * batch
+    assert (1 + execution.shards_ahead) * recipe.episodes_per_shard >= 2 * batch
+    assert execution.lift.num_gpus is not None
+    assert execution.render.num_gpus is not None
+    assert execution.lift.num_gpus + execution.render.num_gpus == 1.0
