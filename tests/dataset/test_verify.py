@@ -179,8 +179,8 @@ def test_phases_that_lead_to_a_lift_pass(phase: list[int], attempts: int) -> Non
     [
         ([0, 0, 1, 4], 2, "ends with RETREAT, not LIFT or HOLD"),
         ([0, 1, 4, 4, 0, 0], 2, "ends with REACH, not LIFT or HOLD"),
-        ([0, 0, 0], 1, "ends with REACH, not LIFT or HOLD"),
-        ([2, 2], 1, "begins with LIFT, not REACH"),
+        ([0, 0, 0, 0], 1, "ends with REACH, not LIFT or HOLD"),
+        ([2, 2, 2, 2], 1, "begins with LIFT, not REACH"),
         ([0, 1, 4, 0, 2, 2, 3], 2, "LIFT comes after REACH in frame 4"),
         ([0, 1, 4, 1, 2, 3], 2, "CLOSE comes after RETREAT in frame 3"),
         ([0, 4, 0, 1, 2, 3], 2, "RETREAT comes after REACH in frame 1"),
