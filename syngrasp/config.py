@@ -112,6 +112,22 @@ class Recipe(_Section):
             raise ValueError(f"dataset.max_objects={self.dataset.max_objects} has no place for layout.objects' {most}")
         return self
 
+    @model_validator(mode="after")
+    def _check_sections_agree(self) -> Self:
+        plan, lift = self.plan, self.lift
+        if lift.hold_time > plan.hold_time:
+            raise ValueError(
+                f"lift.hold_time={lift.hold_time} is longer than what plan.hold_time={plan.hold_time} holds"
+            )
+        if lift.lift_height >= plan.lift_height:
+            raise ValueError(f"lift.lift_height={lift.lift_height} is no less than plan.lift_height={plan.lift_height}")
+        if self.layout.episodes_per_scene > self.episodes_per_shard:
+            shared, slots = self.layout.episodes_per_scene, self.episodes_per_shard
+            raise ValueError(
+                f"layout.episodes_per_scene={shared} is more than episodes_per_shard={slots}: scenes stay in a shard"
+            )
+        return self
+
     def content(self) -> dict[str, Any]:
         """The part that decides what a shard holds, as JSON values."""
         values = self.model_dump(mode="json")

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
+from typing import get_args
 
 import pytest
 
 from syngrasp.config import DEFAULT_RECIPE, Recipe, difference, load_recipe, parse_recipe, recipe_hash, recipe_names
 from syngrasp.errors import RecipeError, SyngraspError, UnknownName
 from syngrasp.rendering.randomize import CameraConfig
-from syngrasp.robots import robot_kinds
+from syngrasp.robots import RobotKind, robot_kinds
 
 
 @pytest.mark.parametrize("name", recipe_names())
@@ -176,3 +178,24 @@ def test_every_value_is_described() -> None:
         return out
 
     assert undescribed(Recipe, "") == []
+
+
+@pytest.mark.parametrize(
+    ("overrides", "told"),
+    [
+        (["lift.hold_time=1.5"], "lift.hold_time=1.5 is longer than what plan.hold_time=0.5 holds"),
+        (["plan.lift_height=0.08"], "lift.lift_height=0.1 is no less than plan.lift_height=0.08"),
+        (["layout.episodes_per_scene=64"], "layout.episodes_per_scene=64 is more than episodes_per_shard=16"),
+        (["grasp.retreats=[5.0]"], "grasp.retreats.0=5.0: should be less than or equal to 0.02"),
+        (["plan.retry_offset=[0.0,0.0]"], "retry_offset"),
+    ],
+)
+def test_sections_that_cannot_go_together_are_refused(overrides: list[str], told: str) -> None:
+    with pytest.raises(RecipeError, match=re.escape(told)):
+        load_recipe("tabletop", overrides)
+
+
+@pytest.mark.parametrize("name", recipe_names())
+@pytest.mark.parametrize("kind", get_args(RobotKind))
+def test_every_recipe_takes_every_robot(name: str, kind: str) -> None:
+    assert load_recipe(name, [f"robot.kind={kind}"]).robot.kind == kind

@@ -19,7 +19,7 @@ from syngrasp.robots.base import Robot
 F64 = NDArray[np.float64]
 U8 = NDArray[np.uint8]
 
-STILL = 2e-3  # a TCP that moves less in a frame has not begun to lift [m]
+STILL = 2e-3  # a TCP that has moved less since the hand closed for good has not begun to lift [m]
 MAX_STEP = 0.7  # of a joint from frame to frame [rad]
 
 
@@ -125,8 +125,8 @@ def phases_of(action: F64) -> U8:
     TCP moves after it has closed for good. What follows a grasp that missed counts as another reach."""
     closing = action[:, 6] < 0
     for_good = np.cumsum(~closing[::-1])[::-1] == 0
-    moving = np.linalg.norm(action[:, :3], axis=-1) > STILL
-    lifting = np.cumsum(for_good & moving) > 0
+    way = np.cumsum(np.where(for_good[:, None], action[:, :3], 0.0), axis=0)
+    lifting = np.cumsum(np.linalg.norm(way, axis=-1) > STILL) > 0
     return np.where(lifting, Phase.LIFT, np.where(closing, Phase.CLOSE, Phase.REACH)).astype(np.uint8)
 
 

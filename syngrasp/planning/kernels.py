@@ -179,8 +179,9 @@ def clearances(robot, field, q, width, cap):
 
 @njit(cache=True, nogil=True)
 def advance(robot, field, q, dq, width, margin, work):
-    """How far q may go along dq, in units of dq and at most one, before any clearance can fall
-    below `margin`; negative if it has."""
+    """How far q may go along dq, in units of dq and at most one, before any clearance can fall below `margin`;
+    negative if it has. Where the arm slides along something it goes on by MIN_ADVANCE all the same, so that an edge may
+    dip below `margin` by a part of that between two looks."""
     return _advance(robot, field, q, dq, width, margin, work, MIN_ADVANCE)
 
 

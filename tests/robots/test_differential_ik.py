@@ -54,3 +54,10 @@ def test_it_ends_where_the_way_leaves_reach(robot: Robot) -> None:
     assert 5 < len(q) < 60
     assert np.all((q >= robot.limits.q_lower) & (q <= robot.limits.q_upper))
     assert len(robot.follow(poses, robot.q_home, 1e-4)) == 0
+
+
+def test_half_a_turn_away_is_not_there(robot: Robot) -> None:
+    """The rotation's error vanishes at half a turn as it does at none."""
+    T = robot.fk(robot.q_home)
+    T[:3, :3] = T[:3, :3] @ np.diag([-1.0, -1.0, 1.0])
+    assert len(robot.follow(T[None], robot.q_home, 3.0)) == 0

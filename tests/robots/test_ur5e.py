@@ -135,7 +135,7 @@ def test_the_pandas_recipe_says_what_it_always_said():
         (["robot.kind=[1]"], "robot.kind=[1]: should be 'panda' or 'ur5e_2f85'"),
         (
             ["robot.kind=ur5e_2f85", "robot.finger_extension=0.01"],
-            "finger_extension is no option of ur5e_2f85; valid options: none",
+            "finger_extension is no option of ur5e_2f85, leave it out; valid options: none",
         ),
         (["robot.finger_extension=0.2"], "robot.finger_extension=0.2: should be less than or equal to 0.05"),
     ],
