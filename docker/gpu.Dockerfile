@@ -19,7 +19,7 @@ COPY syngrasp syngrasp
 COPY workers workers
 COPY assets assets
 COPY pipelines pipelines
-RUN pip install --no-cache-dir --editable '.[cluster,viz]' && syngrasp doctor
+RUN pip install --no-cache-dir --editable '.[cluster,viz,gpu]' && syngrasp doctor
 
 ENV RAY_USAGE_STATS_ENABLED=0
 ENTRYPOINT ["syngrasp"]

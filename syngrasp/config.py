@@ -103,13 +103,29 @@ class Recipe(_Section):
         """What is left out takes the robot's own values, where it has any."""
         robot = values.get("robot") if isinstance(values, dict) else None
         kind = KINDS.get(str(robot.get("kind"))) if isinstance(robot, dict) else None
-        return values if kind is None else _beneath(values, kind.recipe)
+        return values if kind is None else _beneath(values, kind.recipe, 2)  # sections and their values
 
     @model_validator(mode="after")
     def _check_places(self) -> Self:
         most = self.layout.objects[1]
         if most > self.dataset.max_objects:
             raise ValueError(f"dataset.max_objects={self.dataset.max_objects} has no place for layout.objects' {most}")
+        return self
+
+    @model_validator(mode="after")
+    def _check_sections_agree(self) -> Self:
+        plan, lift = self.plan, self.lift
+        if lift.hold_time > plan.hold_time:
+            raise ValueError(
+                f"lift.hold_time={lift.hold_time} is longer than what plan.hold_time={plan.hold_time} holds"
+            )
+        if lift.lift_height >= plan.lift_height:
+            raise ValueError(f"lift.lift_height={lift.lift_height} is no less than plan.lift_height={plan.lift_height}")
+        if self.layout.episodes_per_scene > self.episodes_per_shard:
+            shared, slots = self.layout.episodes_per_scene, self.episodes_per_shard
+            raise ValueError(
+                f"layout.episodes_per_scene={shared} is more than episodes_per_shard={slots}: scenes stay in a shard"
+            )
         return self
 
     def content(self) -> dict[str, Any]:
@@ -126,6 +142,8 @@ def recipe_names() -> list[str]:
 def load_recipe(recipe: str | Path = DEFAULT_RECIPE, overrides: Sequence[str] = ()) -> Recipe:
     """Reads a recipe by file or by name, and applies overrides "a.b=c" whose values are YAML.
 
+    Cameras add to the robot's own or change them; one that is null is left out.
+
     Raises:
         UnknownName: no such recipe, or no such key in it.
         RecipeError: a file that cannot be read or a value out of bounds.
@@ -133,11 +151,12 @@ def load_recipe(recipe: str | Path = DEFAULT_RECIPE, overrides: Sequence[str] = 
     values = _read(_recipe_path(recipe))
     for override in overrides:
         _apply(values, override)
-    return parse_recipe(values)
+    return parse_recipe(_with_cameras(values))
 
 
 def parse_recipe(values: Mapping[str, Any]) -> Recipe:
-    """A recipe from plain values; errors name the key, the value and what is valid."""
+    """A recipe from plain values, whose cameras are all that are named; errors name the key, the value and what is
+    valid."""
     try:
         return Recipe.model_validate(dict(values))
     except ValidationError as error:
@@ -207,6 +226,29 @@ def _apply(values: dict[str, Any], override: str) -> None:
     values[last] = value
 
 
+def _with_cameras(values: dict[str, Any]) -> dict[str, Any]:
+    """Recipe values whose cameras stand on the robot's own."""
+    robot = values.get("robot", {})
+    kind = KINDS.get(str(robot.get("kind", "panda"))) if isinstance(robot, dict) else None
+    own = RenderConfig().model_dump()["cameras"]
+    if kind is not None:
+        own = _beneath(kind.recipe.get("render", {}).get("cameras", {}), own, 2)
+    out = _beneath(values, {"render": {"cameras": own}}, 4)
+    render = out["render"]
+    if isinstance(render, dict) and isinstance(render["cameras"], dict):
+        left_out = {name for name in own if render["cameras"][name] is None}
+        render["cameras"] = {name: c for name, c in render["cameras"].items() if name not in left_out}
+    return out
+
+
+def _beneath(values: Any, defaults: Any, levels: int) -> Any:
+    """Values with defaults for those that are left out, in mappings down to so many levels."""
+    if not levels or not isinstance(values, Mapping) or not isinstance(defaults, Mapping):
+        return values
+    given = {key: _beneath(value, defaults.get(key), levels - 1) for key, value in values.items()}
+    return {**defaults, **given}
+
+
 # --- explaining --------------------------------------------------------------------------------
 
 
@@ -261,16 +303,6 @@ def _valid_keys(loc: Sequence[str]) -> list[str]:
     field = _field(loc[:-1])
     models = [Recipe] if field is None else _models(field.annotation)
     return [".".join([*loc[:-1], name]) for model in models for name in model.model_fields]
-
-
-def _beneath(values: Mapping[str, Any], defaults: Mapping[str, Mapping[str, Any]]) -> dict[str, Any]:
-    """Recipe values with a robot's, by section, for those that are left out."""
-    out = dict(values)
-    for section, own in defaults.items():
-        given = {} if out.get(section) is None else out[section]
-        if isinstance(given, Mapping):
-            out[section] = {**own, **given}
-    return out
 
 
 _ABSENT = object()

@@ -261,3 +261,17 @@ def test_replays_are_drawn_at_random_and_pictured(
     first, last = picture[:, : picture.shape[0]], picture[:, -picture.shape[0] :]
     assert np.abs(first.astype(int) - last).mean() > 2, "the arm has moved"
     assert "--pictures" in refused(capsys, *command, "--from-seed", "--pictures", str(tmp_path))
+
+
+def test_a_recipe_that_is_impossible_here_leaves_no_dataset_behind(
+    catalog: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    out = tmp_path / "data"
+    command = ["generate", "smoke", "--catalog", str(catalog), "--out", str(out), *TINY, "--executor", "local"]
+    assert run([*command, "--set", "plan.kind=curobo"]) == 2
+    told = capsys.readouterr().err.splitlines()
+    assert len(told) == 1
+    assert "cuRobo" in told[0]
+    assert run([*command, "--set", "render.kind=none"]) == 0, "the mended recipe is not refused as another one"
+    capsys.readouterr()
+    assert told_json(capsys, "status", str(out))["episodes"] > 0

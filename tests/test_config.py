@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
+from typing import get_args
 
 import pytest
 
 from syngrasp.config import DEFAULT_RECIPE, Recipe, difference, load_recipe, parse_recipe, recipe_hash, recipe_names
 from syngrasp.errors import RecipeError, SyngraspError, UnknownName
+from syngrasp.rendering.randomize import CameraConfig
+from syngrasp.robots import RobotKind, robot_kinds
 
 
 @pytest.mark.parametrize("name", recipe_names())
@@ -54,6 +58,53 @@ def test_a_later_override_wins() -> None:
 def test_a_wrong_value_is_told_in_one_line(override: str, told: str) -> None:
     with pytest.raises(SyngraspError) as caught:
         load_recipe(overrides=[override])
+    assert told in str(caught.value)
+    assert "\n" not in str(caught.value)
+
+
+CAMERA = "{position: [0.4, 0.1, 1.5], target: [0.4, 0.0, 0.0]}"
+
+
+@pytest.mark.parametrize("kind", robot_kinds())
+def test_a_camera_is_moved_added_or_left_out_by_name(kind: str) -> None:
+    def cameras(*overrides: str) -> dict[str, CameraConfig]:
+        return load_recipe(overrides=[f"robot.kind={kind}", *overrides]).render.cameras
+
+    own = cameras()
+    assert list(own) == ["front", "side"]
+    moved = cameras("render.cameras.side.position=[0.5, 0.8, 0.5]")
+    assert moved == own | {"side": CameraConfig(position=(0.5, 0.8, 0.5), target=own["side"].target)}
+    top = CameraConfig(position=(0.4, 0.1, 1.5), target=(0.4, 0.0, 0.0))
+    assert cameras(f"render.cameras.top={CAMERA}") == own | {"top": top}
+    assert cameras("render.cameras.front=null") == {"side": own["side"]}
+    assert cameras("render.cameras.front=null", "render.cameras.side=null", f"render.cameras.top={CAMERA}") == {
+        "top": top
+    }
+
+
+@pytest.mark.parametrize("kind", robot_kinds())
+def test_a_recipe_of_one_camera_stays_one_when_it_is_read_back(kind: str) -> None:
+    recipe = load_recipe(overrides=[f"robot.kind={kind}", "render.cameras.front=null"])
+    assert parse_recipe(recipe.model_dump(mode="json")) == recipe
+
+
+@pytest.mark.parametrize("kind", robot_kinds())
+@pytest.mark.parametrize(
+    ("override", "told"),
+    [
+        ("layout=null", "layout=null: should be a valid dictionary"),
+        ("render=null", "render=null: should be a valid dictionary"),
+        ("render.cameras=null", "render.cameras=null: should be a valid dictionary"),
+        ("render.cameras={front: null, side: null}", "should have at least 1 item"),
+        ("render.cameras.sied=null", "render.cameras.sied=null: should be a valid dictionary"),
+        ("render.cameras.side.positon=[0, 0, 1]", "did you mean 'render.cameras.side.position'"),
+        ("render.cameras.top.position=[0, 0, 1]", "render.cameras.top.target"),
+        ("layout=3", "layout=3"),
+    ],
+)
+def test_what_is_no_section_or_camera_is_refused_for_every_robot(kind: str, override: str, told: str) -> None:
+    with pytest.raises(SyngraspError) as caught:
+        load_recipe(overrides=[f"robot.kind={kind}", override])
     assert told in str(caught.value)
     assert "\n" not in str(caught.value)
 
@@ -127,3 +178,36 @@ def test_every_value_is_described() -> None:
         return out
 
     assert undescribed(Recipe, "") == []
+
+
+@pytest.mark.parametrize(
+    ("overrides", "told"),
+    [
+        (["lift.hold_time=1.5"], "lift.hold_time=1.5 is longer than what plan.hold_time=0.5 holds"),
+        (["plan.lift_height=0.08"], "lift.lift_height=0.1 is no less than plan.lift_height=0.08"),
+        (["layout.episodes_per_scene=64"], "layout.episodes_per_scene=64 is more than episodes_per_shard=16"),
+        (["grasp.retreats=[5.0]"], "grasp.retreats.0=5.0: should be less than or equal to 0.02"),
+        (["plan.retry_offset=[0.0,0.0]"], "retry_offset"),
+    ],
+)
+def test_sections_that_cannot_go_together_are_refused(overrides: list[str], told: str) -> None:
+    with pytest.raises(RecipeError, match=re.escape(told)):
+        load_recipe("tabletop", overrides)
+
+
+@pytest.mark.parametrize("name", recipe_names())
+@pytest.mark.parametrize("kind", get_args(RobotKind))
+def test_every_recipe_takes_every_robot(name: str, kind: str) -> None:
+    assert load_recipe(name, [f"robot.kind={kind}"]).robot.kind == kind
+
+
+def test_the_gpu_recipe_fills_the_batches_of_its_physics() -> None:
+    recipe = load_recipe("gpu")
+    execution, batch = recipe.execution, recipe.execution.lift.batch
+    assert (recipe.lift.kind, recipe.lift.device, recipe.render.device) == ("mjwarp", "cuda", "cuda")
+    assert recipe.episodes_per_shard >= batch
+    assert execution.queue >= 2 * batch
+    assert (1 + execution.shards_ahead) * recipe.episodes_per_shard >= 2 * batch
+    assert execution.lift.num_gpus is not None
+    assert execution.render.num_gpus is not None
+    assert execution.lift.num_gpus + execution.render.num_gpus == 1.0

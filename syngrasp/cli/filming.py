@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
@@ -11,9 +10,11 @@ from numpy.typing import NDArray
 if TYPE_CHECKING:
     from PIL.Image import Image
 
+    from syngrasp.objects.catalog import Catalog
     from syngrasp.physics.execution import Recording
     from syngrasp.records import Rollout, Scene
-    from syngrasp.robots import RobotConfig
+    from syngrasp.rendering.look import Look
+    from syngrasp.robots.base import Robot
 
 TILE = 224  # edge of a picture [px]
 NEAR = 0.28  # of the TCP to the target's first place: from here on there is something to see [m]
@@ -22,10 +23,13 @@ ASIDE = (0.12, 0.72, 0.18)  # of the camera from the target [m]
 
 
 class Camera:
-    """Renders recordings from beside the target, in the catalog that they were made from."""
+    """Renders recordings from beside the target, with objects of the catalog that they were made from."""
 
-    def __init__(self, catalog: str | Path, robot: RobotConfig, seed: int) -> None:
-        self._catalog, self._robot, self._seed = str(catalog), robot, seed
+    def __init__(self, catalog: Catalog, robot: Robot) -> None:
+        from syngrasp.rendering.mjwarp import MjWarpRenderer, TraceOptions
+
+        self._catalog = catalog
+        self._renderer = MjWarpRenderer(robot, TILE, TILE, TraceOptions(), "cpu")
 
     def strip(self, scene: Scene, recording: Recording, dt: float, columns: int) -> Image:
         """`columns` states of a recording side by side, TILE pixels each, evenly spaced from where the hand comes near.
@@ -37,31 +41,25 @@ class Camera:
         away = np.linalg.norm(recording.T_base_tcp[:, :3, 3] - scene.objects[scene.target].pose[:3], axis=1)
         first, last = int(np.argmax(away <= max(NEAR, away.min()))), len(away) - 1
         frames = np.unique(np.linspace(first, last, columns).round().astype(int))
-        pictures = self._pictures(scene, recording, frames, dt)
+        models = [self._catalog.load(placed.uid) for placed in scene.objects]
+        pictures = self._renderer.render(_states(scene, recording, frames, dt), models, _look(scene))
+        assert pictures is not None  # no condition was given
         sheet = Image.new("RGB", (TILE * len(frames), TILE))
-        for column, picture in enumerate(pictures):
+        for column, picture in enumerate(pictures.images[:, 0]):
             sheet.paste(Image.fromarray(picture), (TILE * column, 0))
         return sheet
 
-    def _pictures(self, scene: Scene, recording: Recording, frames: NDArray[np.integer], dt: float) -> Any:
-        from syngrasp.stage import Rejected
-        from syngrasp.stages.context import StageContext
-        from syngrasp.stages.render import RenderConfig, RenderStage
 
-        x, y, z = (float(v) for v in scene.objects[scene.target].pose[:3])
-        side = {"position": (x + ASIDE[0], y + ASIDE[1], z + ASIDE[2]), "target": (x, y, z + 0.07)}
-        config = RenderConfig.model_validate(
-            {
-                "width": TILE, "height": TILE, "cameras": {"side": side}, "min_target_pixels": 0,
-                "randomize": {"camera_radius": 0.0, "camera_angle": 0.0, "fovy": (CLOSE_UP, CLOSE_UP)},
-            }
-        )  # fmt: skip
-        stage = RenderStage(config, StageContext(self._seed, self._robot, self._catalog))
-        stage.setup()
-        (episode,) = stage.process([_states(scene, recording, frames, dt)])
-        assert not isinstance(episode, Rejected)  # a target that is hidden is no reason here
-        assert episode.images is not None
-        return episode.images[:, 0]
+def _look(scene: Scene) -> Look:
+    """How a scene looks from beside its target: the same whenever it is asked for."""
+    from syngrasp.rendering.randomize import CameraConfig, RandomizeConfig, draw_look
+    from syngrasp.seeding import named_rng
+
+    x, y, z = (float(v) for v in scene.objects[scene.target].pose[:3])
+    side = CameraConfig(position=(x + ASIDE[0], y + ASIDE[1], z + ASIDE[2]), target=(x, y, z + 0.07))
+    ranges = RandomizeConfig.model_validate({"camera_radius": 0.0, "camera_angle": 0.0, "fovy": (CLOSE_UP, CLOSE_UP)})
+    stream = named_rng(0, "film", scene.slot.shard, scene.slot.episode, scene.slot.attempt)
+    return draw_look(scene, ranges, {"side": side}, stream)
 
 
 def _states(scene: Scene, recording: Recording, frames: NDArray[np.integer], dt: float) -> Rollout:

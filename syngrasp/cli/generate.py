@@ -50,6 +50,7 @@ def generate(
     Example:
       syngrasp generate --out data --shards 2 --episodes-per-shard 8
       syngrasp generate tabletop --out data --set layout.objects=[3,6] --executor local
+      syngrasp generate --out data --set robot.kind=ur5e_2f85 --set plan.retry_fraction=0.1
     """
     from syngrasp.cli.catalogs import catalog_or_builtin
     from syngrasp.config import load_recipe

@@ -58,7 +58,7 @@ def stats(
     plots: Annotated[Path | None, typer.Option(help="Folder for PNG plots.")] = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Show episodes, yield by stage and reason, categories, lifts, grasps and sizes.
+    """Show episodes, yield by stage and reason, categories, lifts, grasps, motions and sizes.
 
     \b
     Example:
@@ -109,7 +109,7 @@ def replay(
     dataset: DatasetArgument,
     episode: Annotated[int | None, typer.Option(min=0, help="Episode, counted through the dataset.")] = None,
     every: Annotated[bool, typer.Option("--all", help="Every episode.")] = False,
-    sample: Annotated[int | None, typer.Option(min=1, help="So many episodes, drawn at random.")] = None,
+    sample: Annotated[int | None, typer.Option(min=1, help="So many episodes at random, always the same.")] = None,
     pictures: Annotated[
         Path | None, typer.Option(help="Folder for a picture of each replay, seen from the side.")
     ] = None,

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from syngrasp.errors import DatasetError
 
 if TYPE_CHECKING:
+    from syngrasp.cli.filming import Camera
     from syngrasp.dataset import Dataset
     from syngrasp.objects.catalog import Catalog
     from syngrasp.physics.execution import Recording
@@ -37,9 +38,9 @@ class Replayer:
         self._dataset, self._catalog = _open(dataset, catalog)
         info = self._dataset.info
         self._name = dataset
-        self._robot_config = RobotConfig.model_validate(info.recipe["robot"])
-        self._robot = make_robot(self._robot_config)  # pyright: ignore[reportArgumentType]
+        self._robot = make_robot(RobotConfig.model_validate(info.recipe["robot"]))
         self._lift = LiftConfig.model_validate(info.recipe["lift"])
+        self._camera: Camera | None = None
         self.episodes = self._dataset.num_episodes
 
     def replay(self, episode: int, pictures: Path | None = None) -> dict[str, Any]:
@@ -77,18 +78,20 @@ class Replayer:
         path = folder / f"episode-{episode:06d}.png"
         with writing(str(path)):
             folder.mkdir(parents=True, exist_ok=True)
-            Camera(self._catalog.path, self._robot_config, episode).strip(scene, recording, dt, COLUMNS).save(path)
+            self._camera = self._camera or Camera(self._catalog, self._robot)
+            self._camera.strip(scene, recording, dt, COLUMNS).save(path)
         return path
 
 
 class Remaker:
     """Makes episodes again from nothing but the recipe, the seed and the catalog: layout to lift, no pictures.
 
-    Raises DatasetError when the catalog is not the one that the dataset was made from.
+    Raises DatasetError when the catalog is not the one that the dataset was made from, or the recipe is one of another
+    version, with values that this one does not know or that were not there then.
     """
 
     def __init__(self, dataset: str, catalog: str | Path) -> None:
-        from syngrasp.config import parse_recipe
+        from syngrasp.config import difference, parse_recipe
         from syngrasp.generate.factory import RecipeStages
         from syngrasp.generate.jobs import ROLLOUT_STAGE, STAGES
 
@@ -96,6 +99,9 @@ class Remaker:
         info = self._dataset.info
         self._name = dataset
         recipe = parse_recipe({**info.recipe, "seed": info.seed})
+        asked = {key: value for key, value in recipe.content().items() if key in info.recipe}
+        if changed := difference(info.recipe, asked):
+            raise DatasetError(dataset, f"was made by another version, whose recipe differs: {'; '.join(changed)}")
         stages = RecipeStages(recipe, str(Path(catalog).absolute()))
         self._stages = [stages(name) for name in STAGES[: STAGES.index(ROLLOUT_STAGE) + 1]]
         for stage in self._stages:

@@ -21,6 +21,16 @@ ROTATION_TOLERANCE = 1e-3  # [rad]
 JOINT_SPEED = 5.0  # [rad/s]: faster than any arm here; more between two frames is a jump
 WIDTH_TOLERANCE = 2e-3  # [m] of soft finger joints below zero
 BOX_TOLERANCE = 1.0  # [px] between a box and its mask
+FOLLOWS = {
+    Phase.REACH: (Phase.CLOSE,),
+    Phase.CLOSE: (Phase.LIFT, Phase.RETREAT),
+    Phase.LIFT: (Phase.HOLD,),
+    Phase.HOLD: (),
+    Phase.RETREAT: (Phase.REACH,),
+}
+"""What a phase may be followed by. An episode begins with a reach and ends lifted."""
+LIFTED = (Phase.LIFT, Phase.HOLD)
+OPEN = (Phase.REACH, Phase.RETREAT)  # the hand is told to open; in other phases to close
 
 
 def check_line(line: Mapping[str, Any], shard: int, start: int, length: int) -> Found:
@@ -56,20 +66,32 @@ def check_states(states: States, line: Mapping[str, Any]) -> Found:
     if jump.size and jump.max() > JOINT_SPEED * line["dt"]:
         yield "joint_position", f"a joint jumps by {jump.max():.2f} rad after frame {_worst(jump)}"
     yield from _check_action(states["action"], states["ee_pose"])
-    if (wrong := _wrong_phase(states["phase"])) is not None:
-        yield "phase", f"goes back, or is none of 0…{max(Phase)}, in frame {wrong}"
+    yield from _check_phase(states["phase"], states["action"][:, 6], line.get("grasp_attempts", 1))
     if states["gripper_width"].min() < -WIDTH_TOLERANCE:
         yield "gripper_width", f"{states['gripper_width'].min():.3f} m"
 
 
-def _wrong_phase(phase: NDArray[np.uint8]) -> int | None:
-    """The first frame whose phase may not come after the one before it: phases go on, and back only by a retreat."""
-    before, after = phase[:-1].astype(np.int64), phase[1:].astype(np.int64)
-    onward = (before <= after) & (after <= Phase.HOLD)
-    retreating = ((before == Phase.CLOSE) | (before == Phase.RETREAT)) & (after == Phase.RETREAT)
-    again = (before == Phase.RETREAT) & (after == Phase.REACH)
-    wrong = np.concatenate([phase[:1] > Phase.HOLD, ~(onward | retreating | again)])
-    return int(np.argmax(wrong)) if wrong.any() else None
+def _check_phase(phase: NDArray[np.uint8], gripper: NDArray[Any], attempts: int) -> Found:
+    """Phases (F,) follow one another as they may, with the gripper commands (F,) and attempts that belong to them."""
+    if (unknown := phase > max(Phase)).any():
+        yield "phase", f"{phase[unknown][0]} is none of 0…{max(Phase)}, in frame {_worst(unknown)}"
+        return
+    begins = np.flatnonzero(np.concatenate([[True], phase[1:] != phase[:-1]]))
+    runs = [Phase(p) for p in phase[begins]]
+    if runs[0] != Phase.REACH:
+        yield "phase", f"begins with {runs[0].name}, not REACH"
+    for frame, before, after in zip(begins[1:], runs, runs[1:], strict=False):
+        if after not in FOLLOWS[before]:
+            yield "phase", f"{after.name} comes after {before.name} in frame {frame}"
+    if runs[-1] not in LIFTED:
+        yield "phase", f"ends with {runs[-1].name}, not LIFT or HOLD"
+    wrong = (gripper > 0) != np.isin(phase, OPEN)
+    if wrong.any():
+        frame = _worst(wrong)
+        told = "open" if gripper[frame] > 0 else "close"
+        yield "action", f"tells the hand to {told} in {Phase(phase[frame]).name}, frame {frame}"
+    if attempts != (closings := 1 + runs.count(Phase.RETREAT)):
+        yield "episodes.jsonl", f"grasp_attempts is {attempts}, but the phases hold {closings}"
 
 
 def _not_finite(states: States, objects: int) -> Iterator[tuple[str, str]]:

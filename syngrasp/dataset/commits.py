@@ -101,6 +101,16 @@ def create_dataset(
     return there
 
 
+def forget_empty(root: Root) -> bool:
+    """Removes the description of a dataset that holds nothing, neither a commit nor a slot on its way, so that it may
+    be begun again with another recipe. Returns whether it did."""
+    storage = open_storage(root)
+    if committed_shards(storage) or any(True for _ in storage.list("staging")):
+        return False
+    storage.delete(INFO)
+    return True
+
+
 def open_info(root: Root) -> DatasetInfo:
     """Reads `dataset.json`. Raises DatasetError where it is missing, damaged or of another schema version."""
     storage = open_storage(root)

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-INK, MUTED, GRID, BLUE = "#1f2933", "#7b8794", "#e4e7eb", "#2f6db5"
+from syngrasp.dataset.plot_style import BLUE, GRID, INK, MUTED, title_above
 
 
 def draw_approaches(figure: Any, motion: Any) -> None:
@@ -41,7 +41,9 @@ def _draw_sphere(figure: Any, axes: Any, approaches: Any) -> None:
     tilts = np.radians([30.0, 60.0, 90.0])
     axes.set_rgrids(np.sqrt(1.0 - np.cos(tilts)), ["30°", "60°", "90°"], angle=45.0, fontsize=7, color=INK)
     axes.set_rlim(0.0, 1.0)
-    _title(axes, "Approach directions", f"{approaches['occupied']} of {approaches['bins']} bins of equal area occur")
+    title_above(
+        axes, "Approach directions", f"{approaches['occupied']} of {approaches['bins']} bins of equal area occur"
+    )
     if np.any(counts):
         bar = figure.colorbar(colours, ax=axes, shrink=0.7, pad=0.12)
         bar.outline.set_visible(False)
@@ -56,9 +58,4 @@ def _draw_rolls(axes: Any, rolls: Any) -> None:
     for turn in (0.0, np.pi):  # the closing direction is a line: two fingers are alike
         axes.bar(middle + turn, counts, width, color=BLUE, edgecolor="white", lw=0.6)
     axes.set_rticks([])
-    _title(axes, "Closing directions", f"{rolls['occupied']} of {rolls['bins']} rolls occur")
-
-
-def _title(axes: Any, title: str, note: str) -> None:
-    axes.set_title(f"{title}\n", color=INK, fontsize=11, fontweight="bold", pad=14)
-    axes.text(0.5, 1.12, note, transform=axes.transAxes, ha="center", color=MUTED, fontsize=8)
+    title_above(axes, "Closing directions", f"{rolls['occupied']} of {rolls['bins']} rolls occur")

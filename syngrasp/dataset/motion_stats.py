@@ -36,7 +36,10 @@ class MotionStats:
         self.upward = self.hesitations = self.episodes = self.retries = 0
 
     def add(self, arrays: Mapping[str, NDArray[Any]], dt: float) -> None:
-        """Takes in one episode: its `ARRAYS`, at frames dt [s] apart."""
+        """Takes in one episode: its `ARRAYS`, at frames dt [s] apart. Raises ValueError where one is not finite."""
+        for name in ARRAYS:
+            if not np.isfinite(arrays[name]).all():
+                raise ValueError(f"{name} is not finite")
         phase: U8 = arrays["phase"]
         ee_pose = arrays["ee_pose"].astype(np.float64)
         self.episodes += 1

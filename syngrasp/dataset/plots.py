@@ -10,12 +10,10 @@ from typing import Any
 import numpy as np
 
 from syngrasp.dataset.motion_plots import draw_approaches
+from syngrasp.dataset.plot_style import BLUE, GREEN, GRID, INK, MUTED, NOTE, REJECTED, title
 from syngrasp.dataset.storage import writing
 from syngrasp.errors import MissingExtra
 
-INK, MUTED, GRID = "#1f2933", "#7b8794", "#e4e7eb"
-BLUE, GREEN = "#2f6db5", "#3a9d6a"
-REJECTED = ("#d9534f", "#e8894a", "#edb458", "#b56576", "#6d597a", "#8f8f8f")
 SHOWN_CATEGORIES = 40
 
 Stats = Mapping[str, Any]
@@ -42,7 +40,10 @@ def plot_stats(stats: Stats, folder: str | PathLike[str]) -> list[Path]:
         "grasp_quality": (_spread_plot("grasp_quality", "Grasp quality", "soft-finger quality", 1.0), 3.2),
         "slip": (_spread_plot("slip", "Slip in the hand", "mm", 1000.0), 3.2),
         "jerk": (_spread_plot("motion/joint_jerk_rms", "Joint jerk, root mean square", "rad/s³", 1.0), 3.2),
-        "smoothness": (_spread_plot("motion/smoothness", "Smoothness of reaches", "log dimensionless jerk", 1.0), 3.2),
+        "smoothness": (
+            _spread_plot("motion/smoothness", "Smoothness of reaches", "log dimensionless jerk", 1.0, "reaches"),
+            3.2,
+        ),
     }
     written = []
     for name, (draw, height) in plots.items():
@@ -69,16 +70,11 @@ def _axes(figure: Any) -> Any:
     return axes
 
 
-def _title(axes: Any, title: str, note: str) -> None:
-    axes.set_title(title, loc="left", color=INK, fontsize=11, fontweight="bold")
-    axes.set_title(note, loc="right", color=MUTED, fontsize=8)
-
-
 def _plot_yield(figure: Any, stats: Stats) -> None:
     axes = _axes(figure)
     stages = stats["yield"]
     total = max((_tried(s) for s in stages.values()), default=0)
-    _title(axes, "Yield by stage", f"{stats['episodes']:,} episodes of {total:,} attempts")
+    title(axes, "Yield by stage", f"{stats['episodes']:,} episodes of {total:,} attempts")
     reasons = sorted({r for s in stages.values() for r in s["rejected"]}, key=lambda r: (-_count(stages, r), r))
     named = reasons[: len(REJECTED) - 1]
     for y, counts in enumerate(stages.values()):
@@ -97,7 +93,7 @@ def _plot_yield(figure: Any, stats: Stats) -> None:
     axes.set_yticks(range(len(stages)), list(stages))
     axes.invert_yaxis()
     axes.set_xlim(0, 1.12 * max(1, total))
-    axes.set_xlabel("attempts", color=MUTED, fontsize=8)
+    axes.set_xlabel("attempts", **NOTE)
     axes.grid(axis="x", color=GRID)
     if stages:
         axes.legend(
@@ -118,20 +114,20 @@ def _plot_categories(figure: Any, stats: Stats) -> None:
     categories = list(stats["categories"].items())
     shown = categories[:SHOWN_CATEGORIES]
     note = f"{len(categories)} categories, {stats['objects']:,} objects"
-    _title(axes, "Episodes by target", note if len(shown) == len(categories) else f"{len(shown)} of {note}")
+    title(axes, "Episodes by target", note if len(shown) == len(categories) else f"{len(shown)} of {note}")
     _bars(axes, dict(shown), lambda n: f"{n:,}", BLUE)
-    axes.set_xlabel("episodes", color=MUTED, fontsize=8)
+    axes.set_xlabel("episodes", **NOTE)
 
 
 def _plot_storage(figure: Any, stats: Stats) -> None:
     axes = _axes(figure)
     size = stats["bytes"]
     per_frame = f"{size['per_frame'] / 1024:.1f} KiB per frame" if size["per_frame"] else "empty"
-    _title(axes, "Bytes by array", f"{per_frame}, {size['total'] / 2**20:,.1f} MiB in all")
+    title(axes, "Bytes by array", f"{per_frame}, {size['total'] / 2**20:,.1f} MiB in all")
     frames = max(1, stats["frames"])
     _bars(axes, {n: b / frames for n, b in size["by_array"].items()}, lambda v: f"{v:,.0f}", BLUE)
     axes.set_xscale("symlog", linthresh=10)
-    axes.set_xlabel("bytes per frame (logarithmic)", color=MUTED, fontsize=8)
+    axes.set_xlabel("bytes per frame (logarithmic)", **NOTE)
 
 
 def _bars(axes: Any, values: Mapping[str, float], label: Callable[[Any], str], colour: str) -> None:
@@ -143,23 +139,25 @@ def _bars(axes: Any, values: Mapping[str, float], label: Callable[[Any], str], c
     axes.grid(axis="x", color=GRID)
 
 
-def _spread_plot(name: str, title: str, unit: str, scale: float) -> Callable[[Any, Stats], None]:
+def _spread_plot(
+    name: str, text: str, unit: str, scale: float, counted: str = "episodes"
+) -> Callable[[Any, Stats], None]:
     def draw(figure: Any, stats: Stats) -> None:
         axes, spread = _axes(figure), stats
         for part in name.split("/"):
             spread = spread[part]
         if not spread["count"]:
-            _title(axes, title, "no episodes")
+            title(axes, text, f"no {counted}")
             return
-        _title(axes, title, f"median {scale * spread['p50']:.3g}, 5 to 95 %: {_range(spread, scale)} {unit}")
+        title(axes, text, f"median {scale * spread['p50']:.3g}, 5 to 95 %: {_range(spread, scale)} {unit}")
         histogram = spread["histogram"]
         left = histogram["start"] + histogram["width"] * np.arange(len(histogram["counts"]))
         width = scale * histogram["width"]
         axes.bar(scale * left, histogram["counts"], width, align="edge", color=BLUE, edgecolor="white", lw=0.4)
         axes.axvline(scale * spread["p50"], color=INK, lw=1.2)
         axes.xaxis.get_major_locator().set_params(integer=False)
-        axes.set_xlabel(unit, color=MUTED, fontsize=8)
-        axes.set_ylabel("reaches" if "reach" in title else "episodes", color=MUTED, fontsize=8)
+        axes.set_xlabel(unit, **NOTE)
+        axes.set_ylabel(counted, **NOTE)
         axes.grid(axis="y", color=GRID)
 
     return draw

@@ -25,10 +25,12 @@ class Spread:
         self._bins = np.zeros(2 * BINS, np.int64)  # from −BINS·width to BINS·width
 
     def add(self, values: Iterable[float]) -> None:
-        """Takes in some numbers."""
+        """Takes in some numbers. Raises ValueError, and takes in none, where one is not finite."""
         array = np.asarray(list(values), np.float64)
         if not array.size:
             return
+        if not np.isfinite(array).all():
+            raise ValueError("not every number is finite")
         self.count += array.size
         self.sum += float(array.sum())
         self.min, self.max = min(self.min, float(array.min())), max(self.max, float(array.max()))

@@ -14,6 +14,7 @@ from syngrasp.dataset.motion_stats import ARRAYS, MotionStats
 from syngrasp.dataset.reader import ShardReader
 from syngrasp.dataset.spread import Spread
 from syngrasp.dataset.storage import open_storage
+from syngrasp.errors import DatasetError
 from syngrasp.records import Phase
 
 SPREADS = {
@@ -35,7 +36,7 @@ SPREADS = {
 def dataset_stats(root: Root) -> dict[str, Any]:
     """JSON-able statistics of what is committed. Images are not decoded.
 
-    Raises DatasetError where there is no dataset or a record is damaged.
+    Raises DatasetError where there is no dataset, a record is damaged or an episode holds what is no number.
     """
     storage = open_storage(root)
     info = open_info(storage)
@@ -61,7 +62,11 @@ def dataset_stats(root: Root) -> dict[str, Any]:
         phases += np.bincount(arrays["phase"], minlength=len(Phase))[: len(Phase)]
         for line in lines:
             frames = slice(line["start"], line["start"] + line["length"])
-            motion.add({name: values[frames] for name, values in arrays.items()}, line["dt"])
+            try:
+                motion.add({name: values[frames] for name, values in arrays.items()}, line["dt"])
+            except ValueError as error:
+                where = f"shard {commit.shard}, episode {line['episode']}"
+                raise DatasetError(storage.url, f"{where}: {error}; run syngrasp verify {storage.url}") from error
     frames, episodes = sum(c.frames for c in commits), sum(c.episodes for c in commits)
     return {
         "dataset": storage.url,

@@ -24,7 +24,8 @@ class RecipeStages:
     catalog: str  # path
 
     def __call__(self, name: str) -> Stage[Any, Any]:
-        context = StageContext(seed=self.recipe.seed, robot=self.recipe.robot, catalog=self.catalog)
+        recipe = self.recipe
+        context = StageContext(recipe.seed, recipe.robot, self.catalog, recipe.layout.objects[1])
         if name == "layout":
             from syngrasp.stages.layout import LayoutStage
 

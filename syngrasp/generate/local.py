@@ -39,6 +39,8 @@ class LocalExecutor:
     def run(self) -> None:
         """Makes every shard of the ledger. What is committed stays, whatever is raised."""
         try:
+            for stage in STAGES:  # what is missing is said before any work is done
+                self._stage(stage)
             while not self._ledger.done:
                 self._make_shard()
         finally:
@@ -57,17 +59,22 @@ class LocalExecutor:
         self._progress.shard_committed(summary, won)
 
     def _step(self, writer: ShardWriter) -> None:
-        """The work furthest downstream."""
+        """Rendering, where a rollout is ready, or else a batch of another stage."""
         job = self._ledger.next_render(writer.shard)
         if job is not None:
             self._run([job], writer)
             return
-        for stage in reversed(STAGES[:-1]):
-            jobs = self._ledger.take(stage, self._batch[stage])
-            if jobs:
-                self._run(jobs, writer)
-                return
-        raise RuntimeError(f"shard {writer.shard} is not settled, but nothing is left to do")
+        stage = self._next_stage()
+        if stage is None:
+            raise RuntimeError(f"shard {writer.shard} is not settled, but nothing is left to do")
+        self._run(self._ledger.take(stage, self._batch[stage]), writer)
+
+    def _next_stage(self) -> str | None:
+        """The last stage that has a whole batch; while there is none, the first that has any input, which brings the
+        others nearer to theirs."""
+        waiting = {stage: self._ledger.waiting(stage) for stage in STAGES[:-1]}
+        whole = [stage for stage, count in waiting.items() if count >= self._batch[stage]]
+        return whole[-1] if whole else next((stage for stage, count in waiting.items() if count), None)
 
     def _run(self, jobs: list[Job], writer: ShardWriter) -> None:
         name = jobs[0].stage

@@ -19,7 +19,7 @@ from syngrasp.generate.slots import Ledger
 from syngrasp.generate.store import DatasetStore
 
 ExecutorName = Literal["ray", "local"]
-_VERSIONED = ("numpy", "scipy", "numba", "mujoco", "warp-lang", "zarr", "imagecodecs")
+_VERSIONED = ("numpy", "scipy", "numba", "mujoco", "mujoco-warp", "warp-lang", "zarr", "imagecodecs")
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,12 +31,14 @@ class Run:
         store: where it goes.
         missing: the shards that are not committed.
         factory: makes the stages.
+        new: whether there was no such dataset before.
     """
 
     recipe: Recipe
     store: DatasetStore
     missing: tuple[int, ...]
     factory: StageFactory
+    new: bool = False
 
     def ledger(self, window: int) -> Ledger:
         """The slots of the missing shards."""
@@ -73,6 +75,7 @@ def prepare_with(recipe: Recipe, out: str | Path, catalog_hash: str, factory: St
     from syngrasp import dataset
 
     storage = dataset.open_storage(out)
+    new = not storage.exists("dataset.json")
     dataset.create_dataset(
         storage,
         recipe={key: value for key, value in recipe.content().items() if key not in ("seed", "episodes_per_shard")},
@@ -85,11 +88,26 @@ def prepare_with(recipe: Recipe, out: str | Path, catalog_hash: str, factory: St
     committed = set(dataset.committed_shards(storage))
     missing = tuple(shard for shard in range(recipe.shards) if shard not in committed)
     renderer = {"kind": recipe.render.kind}
-    return Run(recipe, DatasetStore(storage, recipe.dataset.max_objects, renderer), missing, factory)
+    return Run(recipe, DatasetStore(storage, recipe.dataset.max_objects, renderer), missing, factory, new)
 
 
 def execute(run: Run, on_event: OnEvent, executor: ExecutorName = "local", address: str | None = None) -> Event:
-    """Makes the missing shards and returns the last event. Interrupted, it leaves what the same call resumes from."""
+    """Makes the missing shards and returns the last event. Interrupted, it leaves what the same call resumes from.
+
+    A new dataset whose recipe turns out to be impossible here (no such device, say) before anything is made is taken
+    back, so that a mended recipe is not refused as another one.
+    """
+    from syngrasp import dataset
+
+    try:
+        return _execute(run, on_event, executor, address)
+    except SyngraspError:
+        if run.new:
+            dataset.forget_empty(run.store.storage)
+        raise
+
+
+def _execute(run: Run, on_event: OnEvent, executor: ExecutorName, address: str | None) -> Event:
     from syngrasp import dataset
 
     progress = run.progress(on_event)

@@ -152,11 +152,17 @@ def _run(world: World, robot: Robot, motion: Motion, fine_from: int) -> tuple[Re
     return Recording(q, qvel[:, index.v], width, robot.fk(q), world.object_poses(qpos), diverged(data)), touched
 
 
+def steps_in(dt: float, longest: float) -> int:
+    """Into how many equal physics steps, each no longer than `longest`, a time dt is divided [s]."""
+    return max(1, int(np.ceil(dt / longest - 1e-9)))
+
+
 def commands(world: World, robot: Robot, motion: Motion, frames: slice, timestep: float) -> F64:
-    """Controls (frames, steps, nu) of the physics steps from each frame to the next, for a range of frames."""
+    """Controls (frames, steps, nu) of the physics steps, of at most `timestep` [s], from each frame to the next, for
+    a range of frames."""
     model, index = world.model, world.robot
     assert index is not None
-    position, velocity = hermite(motion.q, motion.qd, motion.dt, round(motion.dt / timestep), frames)
+    position, velocity = hermite(motion.q, motion.qd, motion.dt, steps_in(motion.dt, timestep), frames)
     lead = -model.actuator_biasprm[index.actuators, 2] / model.actuator_gainprm[index.actuators, 0]
     out = np.zeros((*position.shape[:2], model.nu))
     out[..., index.actuators] = position + lead * velocity

@@ -19,7 +19,7 @@ from syngrasp.robots.base import Robot
 F64 = NDArray[np.float64]
 U8 = NDArray[np.uint8]
 
-STILL = 2e-3  # a TCP that moves less in a frame has not begun to lift [m]
+STILL = 2e-3  # a TCP that has moved less since the hand closed for good has not begun to lift [m]
 MAX_STEP = 0.7  # of a joint from frame to frame [rad]
 
 
@@ -67,23 +67,45 @@ def replay(
         physics: options drawn for the run, as stored in the rollout.
         world: what `lift_world` makes of the scene, where it is at hand already.
     """
-    T_stored = se3.matrix_from_pose7(ee_pose)
-    action = np.asarray(action, dtype=np.float64)
-    motion = motion_of(robot, first_q, T_stored[0], action, dt)
+    motion = retrace(robot, first_q, ee_pose, action, dt)
     if motion is None:
         return UNREACHABLE
     recording = execute(world or lift_world(scene, models, robot, physics), robot, motion)
-    return compare(recording, robot.fk(motion.q), T_stored, action, scene.target, dt, limits)
+    return compare(robot, motion, recording, ee_pose, action, scene.target, limits)
+
+
+def retrace(robot: Robot, first_q: ArrayLike, ee_pose: ArrayLike, action: ArrayLike, dt: float) -> Motion | None:
+    """The motion that actions (F, 7) tell an arm from its configuration (dof,) and the first of the stored TCP poses
+    (F, 7) on; None when they lead out of its reach."""
+    first_q, action = np.asarray(first_q, dtype=np.float64), np.asarray(action, dtype=np.float64)
+    poses = integrate(se3.matrix_from_pose7(np.asarray(ee_pose)[0]), action)[1:]
+    following = robot.follow(poses, first_q, MAX_STEP)
+    if len(following) < len(poses):
+        following = robot.ik_along(poses, first_q, MAX_STEP)
+    if len(following) < len(poses):
+        return None
+    q = np.concatenate([first_q[None], following])
+    return Motion(q, _velocities(q, dt), action[:, 6], dt)
 
 
 def compare(
-    recording: Recording, T_wanted: F64, T_stored: F64, action: F64, target: int, dt: float, limits: LiftLimits
+    robot: Robot,
+    motion: Motion,
+    recording: Recording,
+    ee_pose: ArrayLike,
+    action: ArrayLike,
+    target: int,
+    limits: LiftLimits,
 ) -> ReplayResult:
-    """What came of actions (F, 7), given the recorded run, and the wanted and the stored TCP poses (F, 4, 4)."""
-    figures, failure = judge(recording, T_wanted, phases_of(action), 0.0, target, dt, limits)
+    """What came of stored actions (F, 7), given the motion that retraces them and its recorded run.
+
+    `ee_pose` (F, 7) are the stored TCP poses, and `target` is the target's place among the objects.
+    """
+    phase = phases_of(np.asarray(action, dtype=np.float64))
+    figures, failure = judge(recording, robot.fk(motion.q), phase, 0.0, target, motion.dt, limits)
     failure = failure or Failure("", "")
-    done = len(recording.T_base_tcp)
-    off = np.linalg.norm(recording.T_base_tcp[:, :3, 3] - T_stored[:done, :3, 3], axis=-1)
+    stored = se3.matrix_from_pose7(ee_pose)[: len(recording.T_base_tcp), :3, 3]
+    off = np.linalg.norm(recording.T_base_tcp[:, :3, 3] - stored, axis=-1)
     return ReplayResult(
         not failure.reason,
         failure.reason,
@@ -94,20 +116,6 @@ def compare(
         float(off.max()),
         recording,
     )
-
-
-def motion_of(robot: Robot, first_q: ArrayLike, T_first: F64, action: F64, dt: float) -> Motion | None:
-    """The motion that actions (F, 7) tell an arm at a configuration (dof,) with its TCP at T_first (4, 4) in base;
-    None when they lead out of its reach."""
-    first_q = np.asarray(first_q, dtype=np.float64)
-    poses = integrate(T_first, action)[1:]
-    following = robot.follow(poses, first_q, MAX_STEP)
-    if len(following) < len(poses):
-        following = robot.ik_along(poses, first_q, MAX_STEP)
-    if len(following) < len(poses):
-        return None
-    q = np.concatenate([first_q[None], following])
-    return Motion(q, _velocities(q, dt), action[:, 6], dt)
 
 
 def integrate(T_first: F64, action: F64) -> F64:
@@ -125,8 +133,8 @@ def phases_of(action: F64) -> U8:
     TCP moves after it has closed for good. What follows a grasp that missed counts as another reach."""
     closing = action[:, 6] < 0
     for_good = np.cumsum(~closing[::-1])[::-1] == 0
-    moving = np.linalg.norm(action[:, :3], axis=-1) > STILL
-    lifting = np.cumsum(for_good & moving) > 0
+    way = np.cumsum(np.where(for_good[:, None], action[:, :3], 0.0), axis=0)
+    lifting = np.cumsum(np.linalg.norm(way, axis=-1) > STILL) > 0
     return np.where(lifting, Phase.LIFT, np.where(closing, Phase.CLOSE, Phase.REACH)).astype(np.uint8)
 
 

@@ -1,7 +1,7 @@
 """Lets dropped objects come to rest.
 
 A fall is worth nothing but its end, so it runs with soft contacts and in thick air: both take energy away and
-neither moves an equilibrium. The last moments run with the contacts and the empty air that the grasp will meet,
+neither moves an equilibrium. The last moments run in empty air with the contacts that a grasp meets by default,
 so that the poses handed on are at rest there too.
 """
 

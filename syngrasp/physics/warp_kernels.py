@@ -9,7 +9,10 @@ from __future__ import annotations
 
 import warp as wp
 
+from syngrasp.physics.execution import OFF_COURSE
+
 RUNAWAY = wp.constant(1e3)  # a velocity beyond it has diverged [m/s, rad/s]
+SHAKEN = wp.constant(OFF_COURSE)  # of a joint from its command in free air [rad]
 
 wp.set_module_options({"enable_backward": False})
 
@@ -22,6 +25,7 @@ class Commands:
     qd: wp.array3d(dtype=float)  # (W, F, dof)
     grip: wp.array2d(dtype=float)  # (W, F) wanted gripper width [m]
     lead: wp.array(dtype=float)  # (dof,) of the servos [s]
+    joint: wp.array(dtype=int)  # (dof,) into qpos
     actuator: wp.array(dtype=int)  # (dof,) into ctrl
     gripper: int  # into ctrl
     dt: wp.array(dtype=float)  # (W,) between frames [s]
@@ -43,6 +47,19 @@ def steps_of(c: Commands, w: int) -> int:
     if c.frame[w] >= c.last[w]:
         n = 0
     return n
+
+
+@wp.func
+def off_course(c: Commands, w: int, qpos: wp.array2d(dtype=float)) -> bool:
+    """Whether the arm is far from its command in a frame that it reaches with this step. What is not a number is
+    not far."""
+    n = steps_of(c, w)
+    if n == 0 or c.part[w] + 1 < n:
+        return False
+    for j in range(c.joint.shape[0]):  # noqa: SIM110 (Warp knows no generators)
+        if wp.abs(qpos[w, c.joint[j]] - c.q[w, c.frame[w] + 1, j]) > SHAKEN:
+            return True
+    return False
 
 
 @wp.struct
@@ -120,13 +137,13 @@ def record(
 ):
     """Puts sleepers back, and writes down the states of worlds that have reached a frame.
 
-    Contacts are only ever resolved by fine steps: where the arm touches something in free air, the world goes back a
-    frame and on with fine steps. A world that has diverged is put back to the start and kept there, so that what it
-    holds are numbers and its contacts few.
+    Contacts are only ever resolved by fine steps: where the arm touches something in free air, or leaves its course
+    there, the world goes back a frame and on with fine steps. A world that has diverged is put back to the start and
+    kept there, so that what it holds are numbers and its contacts few.
     """
     w = wp.tid()
     f = c.frame[w]
-    if s.touched[w] != 0 and f < c.fine_from[w]:
+    if f < c.fine_from[w] and (s.touched[w] != 0 or off_course(c, w, qpos)):
         go = wp.max(f - 1, 0)
         c.fine_from[w] = go
         c.frame[w] = go

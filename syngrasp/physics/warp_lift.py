@@ -16,7 +16,7 @@ import warp as wp
 from numpy.typing import NDArray
 
 from syngrasp.errors import MissingExtra
-from syngrasp.physics.execution import FREE_STEP, Motion, Recording, Trial, last_closing
+from syngrasp.physics.execution import FREE_STEP, Motion, Recording, Trial, last_closing, steps_in
 from syngrasp.physics.warp_kernels import Commands, Sleepers, command, record, rouse
 from syngrasp.physics.warp_shapes import ObjectShapes
 from syngrasp.physics.warp_worlds import Slots, Worlds, build_worlds, structure
@@ -25,6 +25,7 @@ from syngrasp.warp_device import start_warp
 
 F64 = NDArray[np.float64]
 
+OBJECTS = 8  # places in a world: the most that a layout holds
 CONTACTS, ROWS = 96, 384  # room for a world at first: contacts (shared by all worlds) and constraint rows
 GROWTH, TRIES = 2, 4  # of the room, when it was too small
 
@@ -43,13 +44,22 @@ class _Run:
 class WarpLift:
     """Executes trials in batches on a device, "cuda" or "cpu".
 
-    `deterministic` sums in a fixed order on a GPU, at a cost: the same batch then gives the same bits again.
-    `contacts` and `rows` of constraints are the room for a world at first; it grows when it was too small.
+    Every world has places for `objects` objects, filled or not, so that it computes the same numbers in any company:
+    on a CPU a recording depends on its trial alone, to the last bit. On a GPU that does not hold: MuJoCo Warp adds up
+    the contacts of all worlds in strides of one list, so that the order of a world's sums shifts with the contacts of
+    those before it. `deterministic` keeps that order from run to run, at a cost: the same batch then gives the same
+    bits again. `contacts` and `rows` of constraints are the room for a world at first; it grows when it was too small.
     Raises MissingExtra without MuJoCo Warp, SyngraspError without the device.
     """
 
     def __init__(
-        self, robot: Robot, device: str, deterministic: bool = True, contacts: int = CONTACTS, rows: int = ROWS
+        self,
+        robot: Robot,
+        device: str,
+        deterministic: bool = True,
+        objects: int = OBJECTS,
+        contacts: int = CONTACTS,
+        rows: int = ROWS,
     ) -> None:
         try:
             import mujoco_warp
@@ -61,11 +71,12 @@ class WarpLift:
         self._device = wp.get_device(device)
         self._ordered = deterministic and self._device.is_cuda  # on a CPU Warp runs one thread
         self._shapes = ObjectShapes()
-        self._slots = Slots((1,))
+        self._objects = objects
         self._contacts, self._rows = contacts, rows
 
     def execute(self, trials: Sequence[Trial]) -> list[Recording]:
-        """A recording for each trial, in order; the verdict is `lift.judge`'s."""
+        """A recording for each trial, in order; the verdict is `lift.judge`'s. Raises SyngraspError for a scene of
+        too many objects."""
         out: list[Recording | None] = [None] * len(trials)
         alike: dict[tuple[float, ...], list[int]] = {}
         for i, trial in enumerate(trials):
@@ -77,8 +88,7 @@ class WarpLift:
 
     def _execute(self, trials: Sequence[Trial]) -> list[Recording]:
         counts = [[self._shapes.of(m).parts for m in trial.models] for trial in trials]
-        self._slots = self._slots.join(Slots.of(counts))  # grows only: a new structure costs a compilation
-        worlds = build_worlds(trials, self._robot, self._shapes, self._slots)
+        worlds = build_worlds(trials, self._robot, self._shapes, Slots.of(counts, self._objects))
         run = self._run(worlds, trials)
         for _ in range(TRIES - 1):
             if not run.overflow:
@@ -123,6 +133,7 @@ class WarpLift:
         mjw, compiled = self._mjw, worlds.template.model
         model = mjw.put_model(compiled, batch_sizes={name: max(count, 2) for name in worlds.fields})
         model.opt.warn_overflow = 0
+        model.opt.broadphase = mjw.BroadphaseType.NXN  # keeps the order of contacts, however many parts others have
         model.opt.deterministic = self._ordered
         model.opt.graph_conditional = not self._device.is_cuda or wp.is_conditional_graph_supported()
         model.opt.timestep = wp.full(count, compiled.opt.timestep, dtype=float)
@@ -170,11 +181,12 @@ def _commands(worlds: Worlds, robot: Robot, motions: Sequence[Motion]) -> Any:
     c.q, c.qd, c.grip = (wp.array(values, dtype=float) for values in (q, qd, grip))
     lead = -model.actuator_biasprm[index.actuators, 2] / model.actuator_gainprm[index.actuators, 0]
     c.lead, c.actuator = wp.array(lead, dtype=float), wp.array(index.actuators, dtype=int)
+    c.joint = wp.array(index.q, dtype=int)
     c.gripper, c.dt = index.gripper, wp.array([motion.dt for motion in motions], dtype=float)
     c.last = wp.array([len(motion.q) - 1 for motion in motions], dtype=int)
     timestep = model.opt.timestep
-    c.coarse = wp.array([round(motion.dt / max(timestep, FREE_STEP)) for motion in motions], dtype=int)
-    c.fine = wp.array([round(motion.dt / timestep) for motion in motions], dtype=int)
+    c.coarse = wp.array([steps_in(motion.dt, max(timestep, FREE_STEP)) for motion in motions], dtype=int)
+    c.fine = wp.array([steps_in(motion.dt, timestep) for motion in motions], dtype=int)
     c.fine_from = wp.array([last_closing(motion.gripper) for motion in motions], dtype=int)
     c.frame, c.part = wp.zeros(count, dtype=int), wp.zeros(count, dtype=int)
     finite = np.isfinite(q).all((1, 2)) & np.isfinite(qd).all((1, 2))  # forces are clamped: they would hide it

@@ -45,16 +45,16 @@ class Slots:
     parts: tuple[int, ...]
 
     @staticmethod
-    def of(counts: Sequence[Sequence[int]]) -> Slots:
-        """The least room for scenes, given the numbers of their objects' parts."""
-        rows = [sorted(row, reverse=True) for row in counts]
-        width = max(len(row) for row in rows)
-        padded = np.array([row + [0] * (width - len(row)) for row in rows])
-        return Slots(tuple(int(n) for n in padded.max(0)))
+    def of(counts: Sequence[Sequence[int]], slots: int) -> Slots:
+        """So many slots, with the least room for scenes, given the numbers of their objects' parts.
 
-    def join(self, other: Slots) -> Slots:
-        """Room for the scenes of both."""
-        return Slots.of([self.parts, other.parts])
+        Raises SyngraspError for a scene of more objects.
+        """
+        most = max(len(row) for row in counts)
+        if most > slots:
+            raise SyngraspError(f"a scene of {most} objects for an engine of {slots}; valid: up to {slots}")
+        padded = np.array([sorted(row, reverse=True) + [0] * (slots - len(row)) for row in counts])
+        return Slots(tuple(int(n) for n in padded.max(0)))
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -231,4 +231,4 @@ def _start(qpos: F64, template: World, robot: Robot, motion: Motion) -> None:
     index = template.robot
     assert index is not None
     qpos[index.q] = motion.q[0]
-    qpos[index.finger_q] = robot.finger_positions(robot.gripper.max_width)[: len(index.finger_q)]
+    qpos[index.finger_q] = robot.finger_positions(robot.gripper.max_width)

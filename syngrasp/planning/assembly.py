@@ -28,6 +28,7 @@ SLACK = 1e-4  # between a margin asked for and the one that is known to hold [m]
 RESTING = 0.001  # by which what is near already may come nearer still, in the lift and in a rounded approach [m]
 EXPLORED = 0.008  # kept by the polyline on top of the clearance, for the smoothing to use up [m]
 SHORT = 8  # knot spacings that the shortest way has at least, so that the end of its approach stays straight
+LOOK_TIME = 0.05  # of a motion at speed 1 between two looks for collisions [s]
 ROUNDINGS = (1.0, 0.5, 0.25, 0.12)  # of the spline's knot spacing, until it is free
 
 
@@ -62,7 +63,7 @@ class Fields(NamedTuple):
 
 
 class Assembler:
-    """Makes the motions of one scene; holds no state that changes."""
+    """Makes the motions of one scene."""
 
     def __init__(self, robot: Robot, fields: Fields, grasps: SceneGrasps, options: MotionOptions) -> None:
         self.robot, self.arrays, self.fields = robot, robot_arrays(robot), fields
@@ -72,6 +73,8 @@ class Assembler:
         self.start_clearance = self.clearance(self.q_start)
         self.reach_pace = reach_pace(robot.limits, options)
         self.lift_pace = lift_pace(robot.limits, options)
+        # between two samples, so that what is checked and what is executed differ by less than a tenth of a millimetre
+        self.looks = max(2, int(np.ceil(options.speed * self.reach_pace.dt / LOOK_TIME - 1e-9)))
 
     def clearance(self, q: F64, width: float | None = None, field: SceneField | None = None) -> float:
         """Clearance [m] of a configuration (dof,), at most a decimetre; by default with the gripper open, to all."""
@@ -136,7 +139,7 @@ class Assembler:
         near_margin = max(near_margin - RESTING, min(near_margin, 0.0))
         for rounding in ROUNDINGS:
             motion = retime(self.arrays, smooth(path, length, rounding * spacing), self.reach_pace)
-            dense = interpolate(motion.q, motion.qd, self.reach_pace.dt, 2)
+            dense = interpolate(motion.q, motion.qd, self.reach_pace.dt, self.looks)
             tcp = tcp_positions(self.arrays, dense)
             approaching = np.linalg.norm(tcp[:-1] - tcp[-1], axis=1) < near
             margins = np.where(approaching, min(near_margin, margin), margin)

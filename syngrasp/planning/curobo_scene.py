@@ -13,7 +13,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from syngrasp import se3
-from syngrasp.errors import SyngraspError
 from syngrasp.geometry.hulls import pack_hulls
 from syngrasp.records import ObjectModel, PlacedObject, Scene, SceneGrasps
 
@@ -54,24 +53,16 @@ class GoalSet(NamedTuple):
     quaternion: F64  # (G, 4) w x y z
 
 
-class PartsDoNotFit(SyngraspError):
-    """More objects than cuRobo has places for."""
-
-    def __init__(self, objects: int, most: int) -> None:
-        super().__init__(f"a scene of {objects} objects does not fit plan.curobo.parts={most}; valid: ≥ {objects}")
-
-
 def build_world(
     scene: Scene, models: Sequence[ObjectModel], most: int, *, skip: Collection[int] = (), prefix: str = ""
 ) -> World:
     """The obstacles of a scene whose objects have the given models, in order, but for those in `skip`.
 
     Of more than `most` convex parts, the objects with the most parts are taken for the convex hull of their own,
-    which holds them all. Part names begin with `prefix`: cuRobo takes two meshes of one name for the same mesh.
+    which holds them all: `most` is no less than the number of objects. Part names begin with `prefix`: cuRobo takes
+    two meshes of one name for the same mesh.
     """
     kept = [i for i in range(len(scene.objects)) if i not in skip]
-    if len(kept) > most:
-        raise PartsDoNotFit(len(kept), most)
     hulls = {i: list(models[i].hulls) for i in kept}
     for i in sorted(kept, key=lambda i: -len(hulls[i])):
         if sum(map(len, hulls.values())) <= most:

@@ -185,7 +185,8 @@ def clearances(robot, field, q, width, cap):
 
 @njit(cache=True, nogil=True)
 def advance(robot, field, q, dq, width, margin, work):
-    """How far q may go along dq, at most one of it, before a clearance can fall below `margin`; negative if it has."""
+    """How far q may go along dq, at most one of it, before a clearance can fall below `margin`; negative if it has.
+    By MIN_ADVANCE even where it slides along something: an edge may dip below `margin` by a part of that."""
     return _advance(robot, field, q, dq, width, margin, work, MIN_ADVANCE, 1.0)
 
 
@@ -235,9 +236,8 @@ def inside_is_free(robot, field, q_from, q_to, width, margin, work, point, step)
 @njit(cache=True, nogil=True)
 def _is_free_between(robot, field, q_from, step, width, margin, begin, end, work, point):
     """Whether an edge keeps `margin` from one fraction of it to another; the last part of `edge_is_free`."""
-    stretches = work[7]
+    stretches, head, count = work[7], 0, 1
     stretches[0, 0], stretches[0, 1] = begin, end
-    head, count = 0, 1
     while count > 0:
         # First in, first out; where too many wait, the last one in: it and its parts are few.
         at = head if count < WAITING else (head + count - 1) % len(stretches)

@@ -20,6 +20,7 @@ from syngrasp.robots.kinematics import fk_tcp
 
 F64 = NDArray[np.float64]
 TICK = 0.005  # of the time law before it is sampled [s]
+TRAVEL_TIME = 0.025  # over which the TCP's speed is measured [s]
 POINTS_PER_SPAN = 6
 TINY = 1e-9
 
@@ -199,7 +200,8 @@ def _travel(robot, q):
 def _excess(robot, motion, pace):
     """By how much a motion must be slowed to keep the pace; at most 1 where it does."""
     found = extremes(motion, pace.dt)
-    worst = _travel(robot, interpolate(motion.q, motion.qd, pace.dt, 4)).max() * 4.0 / pace.dt / pace.tcp_speed
+    parts = max(4, int(np.ceil(pace.dt / TRAVEL_TIME)))
+    worst = _travel(robot, interpolate(motion.q, motion.qd, pace.dt, parts)).max() * parts / pace.dt / pace.tcp_speed
     for j in range(found.shape[1]):
         worst = max(worst, found[0, j] / pace.velocity[j])
         worst = max(worst, sqrt(found[1, j] / pace.acceleration[j]))

@@ -38,7 +38,7 @@ class RobotConfig(BaseModel):
         for name in type(self).model_fields.keys() - {"kind"} - options.keys():
             if getattr(self, name) is not None:
                 valid = ", ".join(options) or "none"
-                raise ValueError(f"{name} is no option of {self.kind}; valid options: {valid}")
+                raise ValueError(f"{name} is no option of {self.kind}, leave it out; valid options: {valid}")
         return self
 
     def options(self) -> dict[str, Any]:

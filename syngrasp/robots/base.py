@@ -65,7 +65,7 @@ class RobotNames:
     joints: tuple[str, ...]  # dof arm joints
     actuators: tuple[str, ...]  # one position servo per arm joint
     finger_joints: tuple[str, ...]  # of the gripper, in the order of `Robot.finger_positions`
-    gripper_actuator: str  # control: width [m], clipped by the grip force
+    gripper_actuator: str  # drives a tendon; control: width [m], clipped by the grip force
     tcp_site: str
     finger_bodies: tuple[str, ...]
 

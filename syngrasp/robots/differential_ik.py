@@ -80,7 +80,11 @@ def converge(T_joint, T_flange_tcp, goal, q, links, T, J, A, e):
     """
     for _ in range(STEPS):
         fk_tcp(T_joint, T_flange_tcp, q, links, T)
-        if newton_step(links, T, goal, q, J, A, e) < TOLERANCE * TOLERANCE:
+        turned = 0.0  # 1 + 2 cos θ of the rotation that is left: the error vanishes at half a turn too
+        for r in range(3):
+            for k in range(3):
+                turned += T[r, k] * goal[r, k]
+        if newton_step(links, T, goal, q, J, A, e) < TOLERANCE * TOLERANCE and turned > 1.0:
             return True
     return False
 

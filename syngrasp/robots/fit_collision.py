@@ -6,7 +6,7 @@ python -m syngrasp.robots.fit_collision panda | ur5e_2f85
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -32,6 +32,7 @@ class Fit(NamedTuple):
     bloat: Mapping[str, float]  # how far a sphere may stand out of a link's mesh [m]
     capsules: Mapping[str, int]  # how many for a link
     masses: Mapping[str, float]  # [kg] of links whose inertias are those of the evenly filled mesh
+    center: Callable[[str], tuple[float, float, float] | None]  # of such a link's mass, in its frame; None: the mesh's
 
 
 def _panda_mesh(name: str) -> trimesh.Trimesh:
@@ -55,6 +56,7 @@ FITS = {
         },
         {"link1": 2, "link2": 2, "link3": 3, "link4": 3, "link5": 3, "link6": 2, "link7": 2},
         {},
+        lambda name: None,
     ),
     "ur5e_2f85": Fit(
         "ur5e",
@@ -70,6 +72,7 @@ FITS = {
         },
         {"base": 1, "shoulder": 2, "upperarm": 3, "forearm": 3, "wrist1": 2, "wrist2": 2, "wrist3": 1},
         ur5e_meshes.MASSES,
+        ur5e_meshes.center,
     ),
 }
 
@@ -151,10 +154,12 @@ def _write(name: str, header: str, data: dict[str, list[list[float]]]) -> None:
     resource(f"assets/robots/{name}.yaml").write_text(text, encoding="utf-8")
 
 
-def even_inertia(mesh: trimesh.Trimesh, mass: float) -> list[float]:
-    """Mass [kg], centre x y z [m] and inertia about it xx yy zz xy xz yz [kg·m²] of an evenly filled closed mesh."""
+def even_inertia(mesh: trimesh.Trimesh, mass: float, center: Sequence[float] | None = None) -> list[float]:
+    """Mass [kg], centre x y z [m] and inertia about it xx yy zz xy xz yz [kg·m²] of an evenly filled closed mesh; a
+    centre that is given takes the place of the mesh's, about which the inertia stays."""
     inertia = mesh.moment_inertia * mass / mesh.volume
-    return [mass, *mesh.center_mass.round(5).tolist(), *(round(float(inertia[i]), 7) for i in _VOIGT)]
+    at = mesh.center_mass if center is None else center
+    return [mass, *(round(float(c), 5) + 0.0 for c in at), *(round(float(inertia[i]), 7) for i in _VOIGT)]
 
 
 def main(kind: str) -> None:
@@ -170,7 +175,7 @@ def main(kind: str) -> None:
         if name in fit.capsules:
             shapes[name] = capsules(mesh, fit.capsules[name]).round(4).tolist()
         if name in fit.masses:
-            inertias[name] = even_inertia(mesh, fit.masses[name])
+            inertias[name] = even_inertia(mesh, fit.masses[name], fit.center(name))
         print(name, len(found), flush=True)
     made = "in each link's frame; made by syngrasp.robots.fit_collision."
     _write(f"{fit.prefix}_spheres", f"Spheres for planning, x y z radius [m] {made}", spheres)

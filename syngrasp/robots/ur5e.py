@@ -2,8 +2,7 @@
 
 Lengths: Universal Robots, "DH parameters for calculations of kinematics and dynamics". Base frame: as in the URDF of
 ROS, x away from the cable, turned by half a turn against the controller's. Velocities and torques: "UR5e technical
-details". Universal Robots publishes no acceleration or jerk limits: accelerations are the 800 °/s² that the controller
-allows a joint move by default at most, jerks are ours, near those of arms of its size.
+details". Universal Robots publishes no acceleration or jerk limits: those are ours, near what arms of its size do.
 """
 
 from __future__ import annotations
@@ -54,8 +53,9 @@ def flange_frame() -> F64:
 
 
 def _limits() -> Limits:
-    """All joints but the elbow turn by ±2π. Of that, plans use one turn of the base, the shoulder from lying backwards
-    to a little under the horizontal, and one turn of wrist 2: no more is needed before a table."""
+    """All joints turn by ±2π in "UR5e technical details"; the elbow by ±π only, as ROS's description has it, since its
+    links meet before. Of that, plans use one turn of the base, the shoulder from lying backwards to a little under the
+    horizontal, and one turn of wrist 2: no more is needed before a table."""
     full, half = 2.0 * math.pi, math.pi
     return Limits(
         q_lower=np.array([-half, -half, -half, -full, -half, -full]),

@@ -29,6 +29,11 @@ FACES = 24_000  # wanted of the files in all
 MASSES = {
     "base": 4.0, "shoulder": 3.761, "upperarm": 8.058, "forearm": 2.846, "wrist1": 1.37, "wrist2": 1.3, "wrist3": 0.365
 }  # fmt: skip
+# Of mass, from beside them, in the frames of those DH parameters [m].
+DH_CENTERS = {
+    "shoulder": (0.0, -0.02561, 0.00193), "upperarm": (0.2125, 0.0, 0.11336), "forearm": (0.15, 0.0, 0.0265),
+    "wrist1": (0.0, -0.0018, 0.01634), "wrist2": (0.0, 0.0018, 0.01634), "wrist3": (0.0, 0.0, -0.001159)
+}  # fmt: skip
 
 # Of the UR5, in its URDF's frames.
 SHOULDER_OFFSET = 0.13585  # of the upper arm from axis 1, along the axes 2 to 4 [m]
@@ -64,6 +69,22 @@ def placed(name: str, vertices: ArrayLike) -> F64:
     v = np.array(vertices, dtype=np.float64)
     v[:, rule.axis] += rule.by * np.clip((v[:, rule.axis] - rule.start) / (rule.end - rule.start), 0.0, 1.0)
     return np.stack([v[:, 0], -v[:, 2], v[:, 1]], axis=-1) if rule.turned else v
+
+
+def center(name: str) -> tuple[float, float, float] | None:
+    """A link's published centre of mass [m] in the link's frame; None for the base, whose is not published."""
+    if name not in DH_CENTERS:
+        return None
+    x, y, z = DH_CENTERS[name]
+    in_link = {
+        "shoulder": (-x, z, y),
+        "upperarm": (-y, x - lengths.UPPER_ARM, z - SHOULDER_OFFSET),  # DH's x runs back along the tube from its end
+        "forearm": (-y, x - lengths.FOREARM, z - SHOULDER_OFFSET - ELBOW_OFFSET),
+        "wrist1": (x, -z, NECK + y),
+        "wrist2": (x, z, lengths.WRIST - y),
+        "wrist3": (x, y, lengths.FLANGE + z),
+    }
+    return in_link[name]
 
 
 def collision_mesh(name: str) -> trimesh.Trimesh:

@@ -14,3 +14,4 @@ class StageContext:
     seed: int
     robot: RobotConfig
     catalog: str  # path
+    objects: int = 8  # most that a scene holds

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Literal, NamedTuple
+from typing import TYPE_CHECKING, Annotated, Literal, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -47,7 +47,7 @@ class GraspConfig(BaseModel):
     )
     max_tilt: float = Field(1.3, ge=0.0, le=3.142, description="largest angle of the approach to straight down [rad]")
     approach_length: float = Field(0.08, ge=0.0, le=0.3, description="the hand is free this far back too [m]")
-    retreats: tuple[float, ...] = Field(
+    retreats: tuple[Annotated[float, Field(ge=0.0, le=0.02)], ...] = Field(
         (0.0, 0.003, 0.0055), min_length=1, max_length=8,
         description="how far the hand may stay back from the contacts, first that is free [m], 0 to 0.02",
     )  # fmt: skip

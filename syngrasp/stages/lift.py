@@ -3,23 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING, Literal, Self
 
 import numpy as np
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
-from syngrasp import se3
-from syngrasp.records import ObjectModel, Plan, Rollout
+from syngrasp.records import Plan, Rollout
 from syngrasp.seeding import rng
 from syngrasp.stage import Rejected
 from syngrasp.stages.context import StageContext
 
 if TYPE_CHECKING:
     from syngrasp.objects.catalog import Catalog
-    from syngrasp.physics.execution import Recording, Trial
+    from syngrasp.physics.execution import Motion, Recording, Trial
     from syngrasp.physics.lift import LiftLimits
     from syngrasp.physics.replay import ReplayResult
-    from syngrasp.physics.world import World
     from syngrasp.robots.base import Robot
 
 CLEAR = 0.2  # share of a limit up to which a rollout is beyond doubt
@@ -40,7 +39,9 @@ class LiftConfig(BaseModel):
         "cuda", description="of mjwarp; cpu serves to try it out, many times slower than mujoco"
     )
     deterministic: bool = Field(
-        True, description="of mjwarp on cuda: the same batch gives the same bits again, at some cost"
+        True,
+        description="of mjwarp on cuda: the same batch gives the same bits again, at some cost; in other company a "
+        "plan's last bits may still differ, which they do not on cpu",
     )
     lift_height: float = Field(0.10, gt=0.0, le=0.5, description="least rise of the target over the hold [m]")
     hold_time: float = Field(0.5, ge=0.0, le=5.0, description="how long the target must be held up at the end [s]")
@@ -103,7 +104,7 @@ class LiftStage:
         if self.config.kind == "mjwarp":
             from syngrasp.physics.warp_lift import WarpLift
 
-            self._warp = WarpLift(self._robot, self.config.device, self.config.deterministic)
+            self._warp = WarpLift(self._robot, self.config.device, self.config.deterministic, self.context.objects)
 
     def process(self, batch: Sequence[Plan]) -> list[Rollout | Rejected]:
         """A rollout for each plan that lifts its target."""
@@ -132,34 +133,28 @@ class LiftStage:
                 )
                 return Rejected(self.name, "pushed_loose", detail)
             rollout.physics.update(push_force=config.push_force, push_slip=pushed.slip)
-        return self._verified(rollout, trial.models, world) if self._to_verify(rollout) else rollout
+        again = self._to_verify(rollout)
+        if again is None:
+            return rollout
+        if isinstance(again, Rejected):
+            return again
+        return self._verified(rollout, again, execute(world, self._robot, again))
 
     def _lift_together(self, batch: Sequence[Plan]) -> list[Rollout | Rejected]:
         """Plans, and then the stored actions that are to be verified, each in one go."""
-        from syngrasp.physics.execution import Trial
-        from syngrasp.physics.replay import UNREACHABLE, compare, motion_of
-
         trials = [self._trial(plan) for plan in batch]
         recordings = self._warp.execute(trials)
         out = [self._judged(p, r, t.physics) for p, r, t in zip(batch, recordings, trials, strict=True)]
-        again: dict[int, Trial] = {}
-        for i, rollout in enumerate(out):
-            if isinstance(rollout, Rejected) or not self._to_verify(rollout):
-                continue
-            T_first, action = se3.matrix_from_pose7(rollout.ee_pose[0]), rollout.action.astype(np.float64)
-            motion = motion_of(self._robot, rollout.joint_position[0], T_first, action, rollout.dt)
-            if motion is None:
-                out[i] = self._replay_failed(UNREACHABLE)
-            else:
-                again[i] = Trial(rollout.scene, trials[i].models, motion, rollout.physics)
-        for (i, trial), recording in zip(again.items(), self._warp.execute(list(again.values())), strict=True):
-            rollout = out[i]
-            assert isinstance(rollout, Rollout)
-            T_stored, action = se3.matrix_from_pose7(rollout.ee_pose), rollout.action.astype(np.float64)
-            T_wanted, target = self._robot.fk(trial.motion.q), rollout.scene.target
-            result = compare(recording, T_wanted, T_stored, action, target, rollout.dt, self.config.limits())
-            if not result.lifted:
-                out[i] = self._replay_failed(result)
+        again: list[tuple[int, Rollout, Trial]] = []
+        for i, (rollout, trial) in enumerate(zip(out, trials, strict=True)):
+            motion = self._to_verify(rollout) if isinstance(rollout, Rollout) else None
+            if isinstance(motion, Rejected):
+                out[i] = motion
+            elif isinstance(rollout, Rollout) and motion is not None:
+                again.append((i, rollout, replace(trial, motion=motion)))
+        recordings = self._warp.execute([trial for _, _, trial in again])
+        for (i, rollout, trial), recording in zip(again, recordings, strict=True):
+            out[i] = self._verified(rollout, trial.motion, recording)
         return out
 
     def _trial(self, plan: Plan) -> Trial:
@@ -180,26 +175,38 @@ class LiftStage:
             return Rejected(self.name, failure.reason, failure.detail)
         return rollout_of(plan, recording, figures, physics)
 
-    def _to_verify(self, rollout: Rollout) -> bool:
-        verify = self.config.verify_replay
-        return verify == "always" or (verify == "doubtful" and self._doubtful(rollout))
+    def _to_verify(self, rollout: Rollout) -> Motion | Rejected | None:
+        """The motion of the stored actions where it is to be executed again, a rejection where the arm cannot follow
+        them; None where the rollout is beyond doubt."""
+        from syngrasp.physics.replay import UNREACHABLE, retrace
 
-    def _doubtful(self, rollout: Rollout) -> bool:
+        if self.config.verify_replay == "never":
+            return None
+        motion = retrace(self._robot, rollout.joint_position[0], rollout.ee_pose, rollout.action, rollout.dt)
+        if motion is None:
+            return self._replay_failed(UNREACHABLE)
+        return motion if self.config.verify_replay == "always" or self._doubtful(rollout, motion) else None
+
+    def _doubtful(self, rollout: Rollout, motion: Motion) -> bool:
         """Whether a small difference in the motion could turn the verdict, or the stored actions, followed by the
         arm, make a motion that it cannot keep up with."""
-        from syngrasp.physics.replay import motion_of
-
         config = self.config
-        T_first = se3.matrix_from_pose7(rollout.ee_pose[0])
-        action = rollout.action.astype(np.float64)
-        motion = motion_of(self._robot, rollout.joint_position[0], T_first, action, rollout.dt)
         return (
-            motion is None
-            or bool(np.any(np.abs(motion.qd) > self._robot.limits.velocity))
+            bool(np.any(np.abs(motion.qd) > self._robot.limits.velocity))
             or rollout.slip > CLEAR * config.max_slip
             or rollout.disturbance > CLEAR * config.max_disturbance
             or rollout.lift_height < config.lift_height + CLEAR_RISE
         )
+
+    def _verified(self, rollout: Rollout, motion: Motion, recording: Recording) -> Rollout | Rejected:
+        from syngrasp.physics.replay import compare
+
+        target, limits = rollout.scene.target, self.config.limits()
+        result = compare(self._robot, motion, recording, rollout.ee_pose, rollout.action, target, limits)
+        return rollout if result.lifted else self._replay_failed(result)
+
+    def _replay_failed(self, result: ReplayResult) -> Rejected:
+        return Rejected(self.name, "replay_failed", f"{result.reason}: {result.detail}")
 
     def _draw_physics(self, plan: Plan) -> dict[str, float]:
         slot = plan.scene.slot
@@ -210,23 +217,3 @@ class LiftStage:
             "timestep": self.config.timestep,
             "noslip_iterations": float(self.config.noslip_iterations),
         }
-
-    def _verified(self, rollout: Rollout, models: Sequence[ObjectModel], world: World) -> Rollout | Rejected:
-        from syngrasp.physics.replay import replay
-
-        result = replay(
-            rollout.scene,
-            models,
-            self._robot,
-            rollout.joint_position[0],
-            rollout.ee_pose,
-            rollout.action,
-            rollout.dt,
-            self.config.limits(),
-            rollout.physics,
-            world,
-        )
-        return rollout if result.lifted else self._replay_failed(result)
-
-    def _replay_failed(self, result: ReplayResult) -> Rejected:
-        return Rejected(self.name, "replay_failed", f"{result.reason}: {result.detail}")

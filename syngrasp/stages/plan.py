@@ -43,7 +43,7 @@ class PlanConfig(BaseModel):
     kind: Literal["rrt", "curobo"] = Field("rrt", description="planner: rrt on the CPU, curobo on an NVIDIA GPU")
     control_rate: float = Field(10.0, ge=1.0, le=100.0, description="samples of the motion [Hz]")
     speed: float = Field(1.0, ge=0.1, le=4.0, description="runs the whole motion this much faster")
-    reach_speed: float = Field(0.46, ge=0.1, le=4.0, description="runs the reach this much faster still")
+    reach_speed: float = Field(0.46, ge=0.1, le=4.0, description="factor on the reach's speed, besides `speed`")
     clearance: float = Field(0.004, ge=0.0, le=0.05, description="kept from everything before the approach [m]")
     grasp_clearance: float = Field(0.0, ge=-0.005, le=0.02, description="least clearance at the grasp, hand open [m]")
     approach_length: float = Field(0.08, ge=0.02, le=0.3, description="straight motion before the grasp [m]")
@@ -65,7 +65,7 @@ class PlanConfig(BaseModel):
         0.0, ge=0.0, le=1.0, description="share of the slots whose first grasp misses on purpose and is tried again"
     )
     retry_offset: tuple[float, float] = Field(
-        (0.02, 0.08), description="range of how far a missed grasp lies beside or before the true one [m], 0 to 0.3"
+        (0.02, 0.08), description="range of how far a missed grasp lies beside or before the true one [m], 0.01 to 0.3"
     )
     retry_distance: tuple[float, float] = Field(
         (0.10, 0.16),
@@ -75,7 +75,7 @@ class PlanConfig(BaseModel):
 
     @model_validator(mode="after")
     def _check_ranges(self) -> Self:
-        for name, (low, high) in {"retry_offset": (0.0, 0.3), "retry_distance": (0.02, 0.4)}.items():
+        for name, (low, high) in {"retry_offset": (0.01, 0.3), "retry_distance": (0.02, 0.4)}.items():
             first, last = getattr(self, name)
             if not low <= first <= last <= high:
                 raise ValueError(f"{name}: [{first}, {last}] is not an ascending range within [{low}, {high}]")

@@ -42,7 +42,7 @@ def make_scene(slot: Slot, objects: int = 3) -> Scene:
 
 
 def make_rollout(slot: Slot, frames: int = 12, objects: int = 3) -> Rollout:
-    """A smooth reach to the target, a close, a lift that carries it, a hold."""
+    """A smooth reach to the target, a close, a lift that carries it, a hold; at least 4 frames."""
     random = rng(1, "rollout", slot.shard, slot.episode, slot.attempt)
     scene = make_scene(slot, objects)
     target = scene.objects[scene.target].pose
@@ -108,7 +108,7 @@ def at_slot(episode: Episode, slot: Slot) -> Episode:
 
 
 def _split(frames: int) -> list[int]:
-    rest = frames // 6
+    rest = max(1, frames // 6)
     return [frames - 3 * rest, rest, rest, rest]
 
 

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from syngrasp import dataset
+from syngrasp import cli, dataset
 from syngrasp.dataset.show import BOX
 from syngrasp.dataset.spread import Spread
 from syngrasp.errors import DatasetError, StorageError
@@ -53,6 +53,37 @@ def test_numbers_that_are_all_alike() -> None:
     assert (figures["min"], figures["p50"], figures["max"]) == (8, 8, 8)
     assert figures["histogram"]["counts"] == [5]
     assert Spread().as_json() == {"count": 0}
+
+
+@pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf])
+def test_what_is_no_number_is_not_taken_in(value: float) -> None:
+    spread = Spread()
+    spread.add([1.0])
+    with pytest.raises(ValueError, match="finite"):
+        spread.add([2.0, value])
+    assert spread.as_json()["count"] == 1
+
+
+@pytest.mark.filterwarnings("ignore:invalid value:RuntimeWarning")
+@pytest.mark.parametrize(
+    ("name", "value", "told"),
+    [
+        ("joint_velocity", np.nan, "joint_velocity is not finite"),
+        ("goal_pose", np.inf, "goal_pose is not finite"),
+        ("ee_pose", 0.0, "not every number is finite"),  # a quaternion of length 0
+    ],
+)
+def test_statistics_of_damaged_states_name_the_episode(
+    name: str, value: float, told: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    make_dataset(tmp_path, pictures=False)
+    rows = dataset.open(tmp_path).episode(5)[name]
+    (path,) = tmp_path.glob(f"shards/00001/*/frames.zarr/{name}/c/0/0")
+    path.write_bytes(path.read_bytes().replace(rows.tobytes(), np.full_like(rows, value).tobytes()))
+    assert cli.run(["stats", str(tmp_path)]) == 2
+    (line,) = capsys.readouterr().err.strip().splitlines()
+    assert f"shard 1, episode 2: {told}; run syngrasp verify {tmp_path}" in line
+    assert not dataset.verify_dataset(tmp_path).ok
 
 
 def test_statistics_are_those_of_the_lines(small: Path) -> None:

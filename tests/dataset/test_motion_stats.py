@@ -36,10 +36,11 @@ def minimum_jerk(frames: int) -> np.ndarray:
 
 
 def retried(episode: Episode) -> Episode:
-    """The same episode, its phases those of a first grasp that missed."""
-    phase = episode.rollout.phase.copy()
+    """The same episode, its phases and the hand's commands those of a first grasp that missed."""
+    phase, action = episode.rollout.phase.copy(), episode.rollout.action.copy()
     phase[1:5] = [Phase.CLOSE, Phase.RETREAT, Phase.RETREAT, Phase.REACH]
-    return replace(episode, rollout=replace(episode.rollout, phase=phase))
+    action[1, 6] = -1.0
+    return replace(episode, rollout=replace(episode.rollout, phase=phase, action=action))
 
 
 def test_jerk_is_the_velocitys_second_difference() -> None:

@@ -12,9 +12,11 @@ import numpy as np
 import pytest
 
 from syngrasp import dataset
+from syngrasp.dataset.checks import check_states
 from syngrasp.dataset.documents import seal, unseal
+from syngrasp.dataset.schema import ARRAYS
 from syngrasp.errors import DatasetError
-from syngrasp.records import Episode, Slot
+from syngrasp.records import Episode, Phase, Slot
 from tests.dataset.datasets import commit, create, make_dataset
 from tests.dataset.synthetic import make_episode
 
@@ -117,8 +119,10 @@ PLANTED: dict[str, tuple[Callable[[Episode], Episode], str, str]] = {
     "teleport": (state("ee_pose", add((slice(6, None), 1), 0.02)), "action", "leads 0.02 m away"),
     "last action": (state("action", put((-1, 2), 0.01)), "action", "moves in the last frame"),
     "gripper command": (state("action", put((3, 6), 0.5)), "action", "neither 1 nor -1"),
-    "phase back": (state("phase", put(-1, 0)), "phase", "goes back"),
-    "phase unknown": (state("phase", put(slice(-2, None), 7)), "phase", "none of"),
+    "gripper opens": (state("action", put((-1, 6), 1.0)), "action", "tells the hand to open in HOLD, frame 8"),
+    "gripper closes": (state("action", put((2, 6), -1.0)), "action", "tells the hand to close in REACH, frame 2"),
+    "phase back": (state("phase", put(-1, 0)), "phase", "REACH comes after LIFT in frame 8"),
+    "phase unknown": (state("phase", put(slice(-2, None), 7)), "phase", "7 is none of 0…4, in frame 7"),
     "width": (state("gripper_width", put(2, -0.03)), "gripper_width", "-0.030 m"),
     "box outside": (picture("bbox", put((2, 0, 0, 2), 33.0)), "bbox", "reaches out of the image"),
     "box empty": (picture("bbox", put((2, 0, 0, slice(None)), 4.0)), "bbox", "is empty"),
@@ -149,6 +153,45 @@ def test_an_implausible_value_is_found_where_it_is(tmp_path: Path, kind: str) ->
     assert any(p.array == array and what in p.what for p in problems), problems
     assert {(p.shard, p.episode) for p in problems} == {(1, 1)}
     assert str(problems[0]).startswith("shard 1, episode 1, ")
+
+
+def phase_problems(phase: list[int], attempts: int = 1) -> list[tuple[str | None, str]]:
+    """What `check_states` says of an otherwise sound episode with these phases, whose hand does as they say."""
+    episode = make_episode(Slot(0, 0), frames=len(phase), pictures=False)
+    states = {spec.name: getattr(episode.rollout, spec.name) for spec in ARRAYS if hasattr(episode.rollout, spec.name)}
+    action = states["action"].copy()
+    action[:, 6] = np.where(np.isin(phase, [Phase.REACH, Phase.RETREAT]), 1.0, -1.0)
+    states |= {"phase": np.array(phase, np.uint8), "action": action}
+    line = {"objects": episode.rollout.scene.objects, "dt": episode.rollout.dt, "grasp_attempts": attempts}
+    return list(check_states(states, line))
+
+
+@pytest.mark.parametrize(
+    ("phase", "attempts"),
+    [([0, 1, 2, 3], 1), ([0, 0, 1, 1, 2, 2], 1), ([0, 1, 4, 0, 1, 2, 3], 2), ([0, 1, 4, 0, 1, 4, 4, 0, 1, 2], 3)],
+)
+def test_phases_that_lead_to_a_lift_pass(phase: list[int], attempts: int) -> None:
+    assert phase_problems(phase, attempts) == []
+
+
+@pytest.mark.parametrize(
+    ("phase", "attempts", "what"),
+    [
+        ([0, 0, 1, 4], 2, "ends with RETREAT, not LIFT or HOLD"),
+        ([0, 1, 4, 4, 0, 0], 2, "ends with REACH, not LIFT or HOLD"),
+        ([0, 0, 0, 0], 1, "ends with REACH, not LIFT or HOLD"),
+        ([2, 2, 2, 2], 1, "begins with LIFT, not REACH"),
+        ([0, 1, 4, 0, 2, 2, 3], 2, "LIFT comes after REACH in frame 4"),
+        ([0, 1, 4, 1, 2, 3], 2, "CLOSE comes after RETREAT in frame 3"),
+        ([0, 4, 0, 1, 2, 3], 2, "RETREAT comes after REACH in frame 1"),
+        ([0, 1, 3, 3], 1, "HOLD comes after CLOSE in frame 2"),
+        ([0, 1, 2, 1, 2, 3], 1, "CLOSE comes after LIFT in frame 3"),
+        ([0, 1, 4, 0, 1, 2, 3], 1, "grasp_attempts is 1, but the phases hold 2"),
+        ([0, 1, 2, 3], 2, "grasp_attempts is 2, but the phases hold 1"),
+    ],
+)
+def test_phases_that_lead_to_none_are_found(phase: list[int], attempts: int, what: str) -> None:
+    assert what in [told for _, told in phase_problems(phase, attempts)]
 
 
 def recommitted(root: Path, **changes: Any) -> None:

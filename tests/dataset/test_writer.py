@@ -46,7 +46,7 @@ def test_zarr_reads_the_same_bits(small: Path) -> None:
 def test_zarr_reads_the_same_bits_over_many_chunks(tmp_path: Path) -> None:
     create(tmp_path)
     with dataset.ShardWriter(tmp_path, 0, max_objects=3) as writer:
-        for k, frames in enumerate((700, 513, 1)):
+        for k, frames in enumerate((700, 513, 4)):
             writer.append(make_episode(Slot(0, k), frames=frames, pictures=False))
         summary = writer.finish()
     assert commit(tmp_path, summary)

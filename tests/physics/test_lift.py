@@ -12,7 +12,7 @@ from syngrasp import se3
 from syngrasp.physics import execution
 from syngrasp.physics.execution import Motion, Recording, execute, hermite, lift_world
 from syngrasp.physics.lift import Failure, Figures, LiftLimits, goal_poses, judge, rollout_of
-from syngrasp.physics.replay import integrate, replay
+from syngrasp.physics.replay import integrate, phases_of, replay
 from syngrasp.records import ObjectModel, Phase, Plan
 from syngrasp.robots import RobotConfig, make_robot, robot_kinds
 from syngrasp.robots.base import Robot
@@ -225,3 +225,29 @@ def test_divergence_is_rejected_and_stays_off_stderr(
         assert failure.reason == "diverged"
     assert capfd.readouterr().err == ""
     assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize("rate", [1.0, 15.0, 34.0, 100.0])
+def test_any_control_rate_is_executed_with_steps_that_are_no_longer_than_asked(rate: float) -> None:
+    for longest in (execution.FREE_STEP, 1.0 / 300.0):
+        steps = execution.steps_in(1.0 / rate, longest)
+        assert steps >= 1
+        assert 1.0 / rate / steps <= longest * (1 + 1e-6)
+        assert steps == 1 or 1.0 / rate / (steps - 1) > longest
+    assert (execution.steps_in(0.1, execution.FREE_STEP), execution.steps_in(0.1, 1.0 / 300.0)) == (5, 30)
+
+
+def test_a_dense_motion_lifts_as_a_coarse_one(robot: Robot) -> None:
+    """100 samples a second, more than there are long steps."""
+    scene = scene_of(robot, [BOX], [(0.5, 0.0)])
+    plan = straight_plan(robot, scene, 0.04)
+    q, _ = hermite(plan.q, plan.qd, plan.dt, 10)
+    q = np.concatenate([q.reshape(-1, robot.dof), plan.q[-1:]])
+    motion = Motion(q, np.gradient(q, 0.01, axis=0), np.append(np.repeat(plan.gripper[:-1], 10), -1.0), 0.01)
+    recording = execute(lift_world(scene, [BOX], robot, {}), robot, motion)
+    phase = np.append(np.repeat(plan.phase[:-1], 10), plan.phase[-1])
+    _, failure = judge(recording, robot.fk(q), phase, 0.04, 0, 0.01, LIMITS)
+    assert failure is None
+    np.testing.assert_array_equal(phases_of(np.column_stack([np.zeros((5, 6)), [1, 1, -1, -1, -1]])), [0, 0, 1, 1, 1])
+    slow = np.column_stack([np.full((40, 6), 1e-4), np.where(np.arange(40) < 5, 1.0, -1.0)])
+    assert np.flatnonzero(phases_of(slow) == Phase.LIFT)[0] in range(5, 20), "a lift is seen however slow it is"

@@ -42,7 +42,7 @@ TRIALS = [
 
 @pytest.fixture(scope="module")
 def worlds() -> Worlds:
-    return build_worlds(TRIALS, ROBOT, SHAPES, Slots.of([[len(m.hulls) for m in t.models] for t in TRIALS]))
+    return build_worlds(TRIALS, ROBOT, SHAPES, Slots.of([[len(m.hulls) for m in t.models] for t in TRIALS], 3))
 
 
 def pairs(compiled: mujoco.MjModel, worlds: Worlds, w: int, objects: int) -> tuple[list[int], list[int]]:
@@ -129,8 +129,9 @@ def test_what_a_world_leaves_empty_is_absent(worlds: Worlds) -> None:
 
 
 def test_slots_are_the_least_room_for_all() -> None:
-    assert Slots.of([[1, 4], [3], [2, 2, 2]]).parts == (4, 2, 2)
-    assert Slots.of([[1]]).join(Slots.of([[5, 2]])).parts == (5, 2)
+    assert Slots.of([[1, 4], [3], [2, 2, 2]], 4).parts == (4, 2, 2, 0)
+    with pytest.raises(SyngraspError, match="valid: up to 2"):
+        Slots.of([[1], [1, 1, 1]], 2)
 
 
 def test_too_many_objects_are_refused_in_one_line() -> None:

@@ -10,7 +10,7 @@ import pytest
 
 from syngrasp import se3
 from syngrasp.planning.arrays import robot_arrays
-from syngrasp.planning.options import MotionOptions
+from syngrasp.planning.options import MotionOptions, lift_pace, reach_pace
 from syngrasp.planning.retime import Motion, extremes, interpolate
 from syngrasp.planning.straight import tcp_positions
 from syngrasp.records import Phase, Plan
@@ -78,13 +78,18 @@ def motion_begins_at_the_start_and_ends_at_the_grasp(made: Planned) -> None:
 
 
 def every_limit_is_kept(made: Planned) -> None:
-    options, limits = made.options, made.robot.limits
+    options, limits, arrays = made.options, made.robot.limits, robot_arrays(made.robot)
     for plan in made.plans:
-        for phase in (Phase.REACH, Phase.LIFT):
-            velocity, acceleration, jerk = extremes(span(plan, phase), plan.dt)
-            assert np.all(velocity <= options.velocity * limits.velocity * (1 + 1e-9))
-            assert np.all(acceleration <= options.acceleration * limits.acceleration * (1 + 1e-9))
-            assert np.all(jerk <= options.jerk * limits.jerk * (1 + 1e-9))
+        for phase, pace in ((Phase.REACH, reach_pace(limits, options)), (Phase.LIFT, lift_pace(limits, options))):
+            motion = span(plan, phase)
+            velocity, acceleration, jerk = extremes(motion, plan.dt)
+            assert np.all(velocity <= pace.velocity * (1 + 1e-9))
+            assert np.all(acceleration <= pace.acceleration * (1 + 1e-9))
+            assert np.all(jerk <= pace.jerk * (1 + 1e-9))
+            tcp = tcp_positions(arrays, interpolate(motion.q, motion.qd, plan.dt, 20))
+            fastest = np.linalg.norm(np.diff(tcp, axis=0), axis=1).max() * 20 / plan.dt
+            assert fastest <= 1.02 * pace.tcp_speed
+            assert np.all(pace.velocity <= limits.velocity)
         q = interpolate(plan.q, plan.qd, plan.dt, 10)
         assert np.all((q >= limits.q_lower) & (q <= limits.q_upper))
 

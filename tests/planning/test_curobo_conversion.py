@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from dataclasses import replace
 from pathlib import Path
 from typing import get_args
@@ -13,7 +12,6 @@ import numpy as np
 import pytest
 
 from syngrasp import se3
-from syngrasp.errors import SyngraspError
 from syngrasp.planning import curobo_robot
 from syngrasp.planning.collision import SceneField
 from syngrasp.planning.curobo_scene import build_world, goal_set
@@ -166,8 +164,6 @@ def test_too_many_parts_become_hulls_that_hold_them():
     points = np.random.default_rng(1).uniform((0.25, -0.3, 0.06), (0.75, 0.3, 0.35), (3000, 1, 3))
     a, b = (field_of(world, scene.q_start).sphere_clearance(points, np.zeros(1)) for world in (exact, coarse))
     assert np.all(b[a < -0.004] < 0.0)
-    with pytest.raises(SyngraspError, match=re.escape(f"plan.curobo.parts={len(models) - 1}; valid: ≥ {len(models)}")):
-        build_world(scene, models, len(models) - 1)
 
 
 def test_goal_sets_are_full_and_stand_before_the_grasps():

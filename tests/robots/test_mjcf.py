@@ -7,7 +7,8 @@ import numpy as np
 import pytest
 
 from syngrasp import se3
-from syngrasp.robots import RobotConfig, make_robot
+from syngrasp.robots import RobotConfig, kinematics, make_robot
+from syngrasp.robots.fit_collision import FITS
 from syngrasp.robots.mjcf import COLLISION_GROUP, VISUAL_GROUP
 
 DT = 0.0025
@@ -140,13 +141,44 @@ def test_gripper_closes_at_its_speed_and_pushes_with_its_force(robot):
     assert list(pressing.values()) == pytest.approx([robot.gripper.force] * 2, rel=0.05)
 
 
-def test_arm_does_not_touch_itself(robot):
-    model, data, at = build(robot)
-    rng = np.random.default_rng(1)
-    for q in rng.uniform(robot.limits.q_lower, robot.limits.q_upper, size=(50, robot.dof)):
+def _touchable(robot):
+    """A model whose parts all touch one another, the base as its mesh's hull; and the link each body moves with."""
+    spec = mujoco.MjSpec()
+    names = robot.add_to(spec, visual=False, collision=True)
+    base, (name, *_) = spec.body("robot/link0"), FITS[robot.kind].bloat
+    for geom in base.geoms:
+        spec.delete(geom)  # the Panda's is a box about it
+    spec.add_mesh(name="base", uservert=FITS[robot.kind].mesh(name).vertices.ravel())
+    base.add_geom(name="robot/base", type=mujoco.mjtGeom.mjGEOM_MESH, meshname="base")
+    for geom in spec.geoms:
+        geom.contype = geom.conaffinity = 1
+    model, data, at = _compiled(spec, names)
+    link = np.zeros(model.nbody, dtype=int)
+    for body in range(1, model.nbody):
+        own = model.body(body).name.removeprefix("robot/link")
+        link[body] = int(own) if own.isdigit() else robot.dof
+    return model, data, at, link
+
+
+def test_what_spheres_say_is_free_does_not_touch_itself(robot):
+    """Anywhere in the joints' limits, links that are not neighbours."""
+    model, data, at, link = _touchable(robot)
+    s, width = robot.spheres, robot.gripper.max_width
+    data.qpos[at.fingers] = robot.finger_positions(width)
+    deepest = {True: [], False: []}
+    for q in np.random.default_rng(1).uniform(robot.limits.q_lower, robot.limits.q_upper, size=(3000, robot.dof)):
+        centers = robot.sphere_centers(q[None], width)[0]
+        free = kinematics.self_clearance(centers, s.radius, s.link, robot.self_pairs) >= 0.0
         data.qpos[at.q] = q
-        mujoco.mj_forward(model, data)
-        assert data.ncon == 0
+        mujoco.mj_kinematics(model, data)
+        mujoco.mj_comPos(model, data)
+        mujoco.mj_collision(model, data)
+        links = link[model.geom_bodyid[data.contact.geom]]
+        apart = np.abs(links[:, 0] - links[:, 1]) > 1
+        deepest[bool(free)].append(-data.contact.dist[apart].min(initial=0.0))
+    assert len(deepest[True]) > 1500
+    assert max(deepest[True]) < 0.001
+    assert np.mean(np.array(deepest[False]) > 0.003) > 0.5  # spheres stand out, but not far
 
 
 def test_visual_geoms_are_coloured_meshes_that_touch_nothing(robot):

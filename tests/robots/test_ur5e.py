@@ -5,14 +5,18 @@ from __future__ import annotations
 from typing import get_args
 from xml.etree import ElementTree
 
+import mujoco
 import numpy as np
 import pytest
+import yaml
 
 from syngrasp import se3
 from syngrasp.config import load_recipe, parse_recipe
 from syngrasp.errors import RecipeError
-from syngrasp.robots import RobotConfig, RobotKind, make_robot, robot_kinds, robotiq_2f85
+from syngrasp.resources import resource
+from syngrasp.robots import RobotConfig, RobotKind, make_robot, robot_kinds, robotiq_2f85, ur5e_meshes
 from syngrasp.robots.description import robot_folder
+from syngrasp.robots.fit_collision import even_inertia
 from syngrasp.robots.ur5e import flange_frame
 
 
@@ -21,17 +25,47 @@ def robot():
     return make_robot(RobotConfig(kind="ur5e_2f85"))
 
 
-def test_published_dh_parameters_give_the_same_flange(robot):
-    """T = Π Rz(θ) Tz(d) Tx(a) Rx(α), in the controller's base, half a turn from ROS's."""
+def dh_frames(q):
+    """Π Rz(θ) Tz(d) Tx(a) Rx(α) (6, 4, 4) of the published parameters, in the controller's base, half a turn from
+    ROS's."""
     d = (0.1625, 0.0, 0.0, 0.1333, 0.0997, 0.0996)
     a = (0.0, -0.425, -0.3922, 0.0, 0.0, 0.0)
     alpha = np.array([1.0, 0.0, 0.0, 1.0, -1.0, 0.0]) * np.pi / 2
+    out = [se3.make(np.diag([-1.0, -1.0, 1.0]), np.zeros(3))]
+    for i in range(6):
+        T = out[-1] @ se3.make(se3.matrix_from_rpy([0.0, 0.0, q[i]]), [0.0, 0.0, d[i]])
+        out.append(T @ se3.make(se3.matrix_from_rpy([alpha[i], 0.0, 0.0]), [a[i], 0.0, 0.0]))
+    return np.stack(out[1:])
+
+
+def test_published_dh_parameters_give_the_same_flange(robot):
     for q in np.random.default_rng(0).uniform(robot.limits.q_lower, robot.limits.q_upper, (20, 6)):
-        T = se3.make(np.diag([-1.0, -1.0, 1.0]), np.zeros(3))
-        for i in range(6):
-            T = T @ se3.make(se3.matrix_from_rpy([0.0, 0.0, q[i]]), [0.0, 0.0, d[i]])
-            T = T @ se3.make(se3.matrix_from_rpy([alpha[i], 0.0, 0.0]), [a[i], 0.0, 0.0])
-        assert np.allclose(T @ se3.make(np.eye(3), [0.0, 0.0, robotiq_2f85.TCP_Z]), robot.fk(q), atol=1e-12)
+        flange = dh_frames(q)[-1]
+        assert np.allclose(flange @ se3.make(np.eye(3), [0.0, 0.0, robotiq_2f85.TCP_Z]), robot.fk(q), atol=1e-12)
+
+
+def test_masses_lie_where_they_are_published(robot):
+    """In the model, at any configuration: the centre of every link is where the table puts it in its DH frame."""
+    spec = mujoco.MjSpec()
+    names = robot.add_to(spec, visual=False, collision=False)
+    model = spec.compile()
+    data = mujoco.MjData(model)
+    addresses = [model.joint(name).qposadr[0] for name in names.joints]
+    for q in np.random.default_rng(1).uniform(robot.limits.q_lower, robot.limits.q_upper, (20, 6)):
+        data.qpos[addresses] = q
+        mujoco.mj_kinematics(model, data)
+        for i, (T, link) in enumerate(zip(dh_frames(q), ur5e_meshes.LINKS[1:], strict=True)):
+            body = model.body(f"robot/link{i + 1}").id
+            published = se3.transform(T, np.array([ur5e_meshes.DH_CENTERS[link]]))[0]
+            assert np.abs(data.xipos[body] - published).max() < 2e-5  # the file keeps five digits
+            assert model.body_mass[body] == pytest.approx(ur5e_meshes.MASSES[link])
+
+
+def test_inertias_are_those_of_the_filled_meshes_about_the_published_centres():
+    data = yaml.safe_load(resource("assets/robots/ur5e_inertias.yaml").read_text(encoding="utf-8"))
+    for name, mass in ur5e_meshes.MASSES.items():
+        mesh = ur5e_meshes.collision_mesh(name)
+        assert data[name] == pytest.approx(even_inertia(mesh, mass, ur5e_meshes.center(name)), abs=1e-6)
 
 
 def test_joints_are_those_of_the_ur5s_urdf_but_for_the_lengths(robot):
@@ -101,7 +135,7 @@ def test_the_pandas_recipe_says_what_it_always_said():
         (["robot.kind=[1]"], "robot.kind=[1]: should be 'panda' or 'ur5e_2f85'"),
         (
             ["robot.kind=ur5e_2f85", "robot.finger_extension=0.01"],
-            "finger_extension is no option of ur5e_2f85; valid options: none",
+            "finger_extension is no option of ur5e_2f85, leave it out; valid options: none",
         ),
         (["robot.finger_extension=0.2"], "robot.finger_extension=0.2: should be less than or equal to 0.05"),
     ],

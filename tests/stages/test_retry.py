@@ -8,30 +8,32 @@ import numpy as np
 import pytest
 
 from syngrasp import se3
+from syngrasp.config import load_recipe
 from syngrasp.physics.execution import Recording
 from syngrasp.physics.lift import judge
 from syngrasp.physics.replay import phases_of
 from syngrasp.records import Phase, Plan, Rollout, SceneGrasps, Slot
-from syngrasp.robots import RobotConfig, make_robot
+from syngrasp.robots import RobotConfig, make_robot, robot_kinds
 from syngrasp.stages.context import StageContext
 from syngrasp.stages.grasp import GraspConfig, GraspStage
-from syngrasp.stages.layout import LayoutConfig, LayoutStage
+from syngrasp.stages.layout import LayoutStage
 from syngrasp.stages.lift import LiftConfig, LiftStage
 from syngrasp.stages.plan import PlanConfig, PlanStage
 from tests.stages.catalogs import small_catalog
 
 SLOTS = [Slot(0, i) for i in range(10)]
-ROBOT = make_robot(RobotConfig())
 
 
-@pytest.fixture(scope="module")
-def context(tmp_path_factory: pytest.TempPathFactory) -> StageContext:
-    return StageContext(0, RobotConfig(), small_catalog(tmp_path_factory.mktemp("catalog")))
+@pytest.fixture(scope="module", params=robot_kinds())
+def context(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> StageContext:
+    """With every robot there is: what a test says of it is a law for all."""
+    return StageContext(0, RobotConfig(kind=request.param), small_catalog(tmp_path_factory.mktemp("catalog")))
 
 
 @pytest.fixture(scope="module")
 def grasps(context: StageContext) -> list[SceneGrasps]:
-    layout = LayoutStage(LayoutConfig(objects=(2, 4), random_pose_fraction=0.0), context)
+    asked = [f"robot.kind={context.robot.kind}", "layout.objects=[2, 4]", "layout.random_pose_fraction=0.0"]
+    layout = LayoutStage(load_recipe(overrides=asked).layout, context)
     grasp = GraspStage(GraspConfig(), context)
     layout.setup()
     grasp.setup()
@@ -74,11 +76,12 @@ def test_nothing_moves_before_the_grasp_that_holds(rollouts: list[Rollout]) -> N
         np.testing.assert_allclose(before, np.broadcast_to(before[0], before.shape), atol=1e-5)
 
 
-def test_the_fingers_close_on_nothing_and_open_again(rollouts: list[Rollout]) -> None:
+def test_the_fingers_close_on_nothing_and_open_again(context: StageContext, rollouts: list[Rollout]) -> None:
+    width = make_robot(context.robot).gripper.max_width
     for rollout in rollouts:
         retreat = np.flatnonzero(rollout.phase == Phase.RETREAT)
         assert rollout.gripper_width[retreat[0]] < 1e-3
-        assert rollout.gripper_width[retreat[-1]] == pytest.approx(ROBOT.gripper.max_width, abs=1e-3)
+        assert rollout.gripper_width[retreat[-1]] == pytest.approx(width, abs=1e-3)
         assert rollout.gripper_width[-1] > 0.01
 
 
@@ -99,7 +102,9 @@ def test_the_goal_is_the_grasp_while_open_and_the_next_pose_while_closed(rollout
         np.testing.assert_array_equal(rollout.goal_pose[closed], rollout.ee_pose[closed + 1])
 
 
-def test_a_target_that_the_miss_moved_is_no_lift(rollouts: list[Rollout], plans: list[Plan]) -> None:
+def test_a_target_that_the_miss_moved_is_no_lift(
+    context: StageContext, rollouts: list[Rollout], plans: list[Plan]
+) -> None:
     rollout = rollouts[0]
     plan = next(plan for plan in plans if plan.scene.slot == rollout.scene.slot)
     poses = rollout.object_pose.astype(np.float64)
@@ -110,7 +115,7 @@ def test_a_target_that_the_miss_moved_is_no_lift(rollouts: list[Rollout], plans:
         rollout.gripper_width.astype(np.float64), T, poses, diverged=False,
     )  # fmt: skip
     limits = LiftConfig().limits()
-    told = (ROBOT.fk(plan.q), plan.phase, plan.grasp_width, plan.scene.target, plan.dt, limits)
+    told = (make_robot(context.robot).fk(plan.q), plan.phase, plan.grasp_width, plan.scene.target, plan.dt, limits)
     _, failure = judge(recording, *told)
     assert failure is not None
     assert failure.reason == "disturbed_by_miss"
