@@ -34,7 +34,7 @@ def straight_line(robot, field, q_from, motion, points, width, margin):
     work = scratch(robot, field)
     links = work[0]
     T, goal, J, A, e = np.empty((4, 4)), np.empty((4, 4)), np.empty((6, dof)), np.empty((6, 6)), np.empty(6)
-    q, a, b = q_from.copy(), np.empty(dof), np.empty(dof)
+    q, a, b, held = q_from.copy(), np.empty(dof), np.empty(dof), np.empty(dof, np.bool_)
     line = np.empty((points, dof))
     line[0] = q_from
     fk_tcp(robot.T_joint, robot.T_flange_tcp, q, links, T)
@@ -45,10 +45,11 @@ def straight_line(robot, field, q_from, motion, points, width, margin):
             goal[r, 3] += motion[r] * n / (points - 1)
         if n > 1:
             q[:] = 2.0 * line[n - 1] - line[n - 2]
-        if not converge(robot.T_joint, robot.T_flange_tcp, goal, q, links, T, J, A, e):
+        limits = robot.q_lower, robot.q_upper
+        if not converge(robot.T_joint, robot.T_flange_tcp, *limits, goal, q, links, T, J, A, e, held):
             return line, 1
         for i in range(dof):
-            if q[i] < robot.q_lower[i] or q[i] > robot.q_upper[i] or abs(q[i] - line[n - 1, i]) > MAX_STEP:
+            if abs(q[i] - line[n - 1, i]) > MAX_STEP:
                 return line, 1
         line[n] = q
         if not leaves_freely(robot, field, line[n - 1], q, width, margin, work, a, b):

@@ -37,8 +37,9 @@ def _solve_spd(A, b):
 
 
 @njit(cache=True, nogil=True)
-def newton_step(links, T, goal, q, J, A, e):
-    """One damped least-norm step of q towards the pose `goal` (4, 4), from the pose T that q has.
+def newton_step(links, T, goal, q, J, A, e, held):
+    """One damped least-norm step of q towards the pose `goal` (4, 4), from the pose T that q has, by the joints that
+    are not `held` (dof,).
 
     dq = Jᵀ (J Jᵀ + λ)⁻¹ e. Returns |e|².
     """
@@ -55,6 +56,9 @@ def newton_step(links, T, goal, q, J, A, e):
         square += e[r] * e[r]
     for i in range(dof):
         F = links[i]
+        if held[i]:
+            J[:, i] = 0.0
+            continue
         for r in range(3):
             a, b = (r + 1) % 3, (r + 2) % 3
             J[r, i] = F[a, 2] * (T[b, 3] - F[b, 3]) - F[b, 2] * (T[a, 3] - F[a, 3])
@@ -73,18 +77,24 @@ def newton_step(links, T, goal, q, J, A, e):
 
 
 @njit(cache=True, nogil=True)
-def converge(T_joint, T_flange_tcp, goal, q, links, T, J, A, e):
-    """Moves q (dof,) to where the TCP has the pose `goal` (4, 4) within TOLERANCE; whether it came there.
+def converge(T_joint, T_flange_tcp, lower, upper, goal, q, links, T, J, A, e, held):
+    """Moves q (dof,) within limits (dof,) to where the TCP has the pose `goal` (4, 4) within TOLERANCE; whether it came
+    there. A joint that would pass a limit is held at it, and the others do without.
 
-    Scratch: links (dof, 4, 4), T (4, 4), J (6, dof), A (6, 6), e (6,).
+    Scratch: links (dof, 4, 4), T (4, 4), J (6, dof), A (6, 6), e (6,), held (dof,).
     """
+    held[:] = False
     for _ in range(STEPS):
         fk_tcp(T_joint, T_flange_tcp, q, links, T)
         turned = 0.0  # 1 + 2 cos θ of the rotation that is left: the error vanishes at half a turn too
         for r in range(3):
             for k in range(3):
                 turned += T[r, k] * goal[r, k]
-        if newton_step(links, T, goal, q, J, A, e) < TOLERANCE * TOLERANCE and turned > 1.0:
+        square = newton_step(links, T, goal, q, J, A, e, held)
+        for i in range(len(q)):
+            if q[i] < lower[i] or q[i] > upper[i]:
+                q[i], held[i] = min(max(q[i], lower[i]), upper[i]), True
+        if square < TOLERANCE * TOLERANCE and turned > 1.0:
             return True
     return False
 
@@ -98,14 +108,14 @@ def follow(T_joint, T_flange_tcp, lower, upper, poses, q_start, max_step, out):
     """
     dof = len(q_start)
     links, T = np.empty((dof, 4, 4)), np.empty((4, 4))
-    J, A, e, q = np.empty((6, dof)), np.empty((6, 6)), np.empty(6), q_start.copy()
+    J, A, e, q, held = np.empty((6, dof)), np.empty((6, 6)), np.empty(6), q_start.copy(), np.empty(dof, np.bool_)
     for n in range(len(poses)):
         last = out[n - 1] if n > 0 else q_start
         q[:] = last  # not where the last two point: a redundant arm would drift on and on
-        if not converge(T_joint, T_flange_tcp, poses[n], q, links, T, J, A, e):
+        if not converge(T_joint, T_flange_tcp, lower, upper, poses[n], q, links, T, J, A, e, held):
             return n
         for i in range(dof):
-            if q[i] < lower[i] or q[i] > upper[i] or abs(q[i] - last[i]) > max_step:
+            if abs(q[i] - last[i]) > max_step:
                 return n
         out[n] = q
     return len(poses)
