@@ -120,14 +120,15 @@ def _solve_elbow(
 
 
 @njit(cache=True, fastmath=False, nogil=True)
-def ik_at_q7(T_base_link7: F64, q7: float, lower: F64, upper: F64, out: F64, n: int) -> int:
-    """Appends all configurations that reach a pose of link 7 with the given q7 [rad] to `out` (≥ n + MAX_PER_Q7, 7).
+def ik_at_q7(T_base_link7: F64, q7: float, c7: float, s7: float, lower: F64, upper: F64, out: F64, n: int) -> int:
+    """Appends all configurations that reach a pose of link 7 with the given q7 [rad], whose cosine and sine are c7 and
+    s7, to `out` (≥ n + MAX_PER_Q7, 7).
 
     Returns the number of rows used, of which n were there before; `lower`, `upper` (7,) are the joint limits [rad].
     """
     if q7 < lower[6] or q7 > upper[6]:
         return n
-    T, c7, s7 = T_base_link7, math.cos(q7), math.sin(q7)
+    T = T_base_link7
     # R6 = R7 Rz(−q7) Rx(−π/2): x6 is x7 turned back, z6 is y7 turned back; W is WRIST behind link 7's origin along x6.
     x7, y7 = (T[0, 0], T[1, 0], T[2, 0]), (T[0, 1], T[1, 1], T[2, 1])
     x6 = _mix(c7, x7, -s7, y7)
@@ -163,23 +164,14 @@ def ik_at_q7(T_base_link7: F64, q7: float, lower: F64, upper: F64, out: F64, n: 
 
 
 @njit(cache=True, fastmath=False, nogil=True)
-def ik_sweep(T_base_link7: F64, q7: F64, lower: F64, upper: F64, out: F64) -> int:
-    """All configurations at a pose of link 7 (4, 4), over the values q7 (R,); returns how many rows of
-    `out` (R · MAX_PER_Q7, 7) were written."""
-    n = 0
-    for k in range(q7.shape[0]):
-        n = ik_at_q7(T_base_link7, q7[k], lower, upper, out, n)
-    return n
-
-
-@njit(cache=True, fastmath=False, nogil=True)
 def ik_sweep_batch(T_base_link7: F64, q7: F64, lower: F64, upper: F64, out: F64, index: I32) -> int:
-    """`ik_sweep` of poses (G, 4, 4) into `out` (G · R · MAX_PER_Q7, 7); the pose that each row reaches into `index`."""
-    n = 0
+    """All configurations at poses of link 7 (G, 4, 4), over the values q7 (R,), into `out` (G · R · MAX_PER_Q7, 7); the
+    pose that each row reaches into `index`. Returns how many rows were written."""
+    n, c7, s7 = 0, np.cos(q7), np.sin(q7)
     for g in range(T_base_link7.shape[0]):
         first = n
         for k in range(q7.shape[0]):
-            n = ik_at_q7(T_base_link7[g], q7[k], lower, upper, out, n)
+            n = ik_at_q7(T_base_link7[g], q7[k], c7[k], s7[k], lower, upper, out, n)
         index[first:n] = g
     return n
 
@@ -192,7 +184,7 @@ def _nearest_at_q7(
 
     When it is under best_cost, the solution is copied into `best`.
     """
-    n = ik_at_q7(T_base_link7, q7, lower, upper, scratch, 0)
+    n = ik_at_q7(T_base_link7, q7, math.cos(q7), math.sin(q7), lower, upper, scratch, 0)
     cost = math.inf
     for i in range(n):
         d = 0.0

@@ -56,5 +56,5 @@ def test_ik_at_the_true_q7_finds_the_true_configuration(robot):
     out = np.empty((panda_ik.MAX_PER_Q7, 7))
     q = np.random.default_rng(0).uniform(lower, upper, size=(5000, 7))
     for target, T in zip(q, robot.fk(q) @ T_tcp_flange, strict=True):
-        count = panda_ik.ik_at_q7(T, target[6], lower, upper, out, 0)
+        count = panda_ik.ik_at_q7(T, target[6], np.cos(target[6]), np.sin(target[6]), lower, upper, out, 0)
         assert np.abs(out[:count] - target).max(axis=1).min() < 1e-6
