@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -142,20 +142,17 @@ def replay(
         _remake(dataset, episode, sample, catalog, as_json)
         return
     replayer = Replayer(dataset, catalog_or_builtin(catalog, print_event if as_json else lambda event: None))
-    results = []
-    for index in _chosen(replayer.episodes, episode, sample):
-        result = replayer.replay(index, pictures)
-        results.append(result)
-        if not as_json:
-            told = "lifts" if result["lifted"] else f"does not lift: {result['reason']} ({result['detail']})"
-            print(f"episode {index} ({result['instruction']}): {told}; height {result['lift_height']:.3f} m")
-    lifted = sum(result["lifted"] for result in results)
-    if as_json:
-        print_json({"episodes": len(results), "lifted": lifted, "results": results})
-    elif episode is None:
-        print(f"{lifted} of {len(results)} lift")
-    if lifted < len(results):
-        raise typer.Exit(1)
+
+    def told(result: Mapping[str, Any]) -> str:
+        height = f"height {result['lift_height']:.3f} m"
+        return (
+            f"lifts; {height}"
+            if result["lifted"]
+            else (f"does not lift: {result['reason']} ({result['detail']}); {height}")
+        )
+
+    chosen = _chosen(replayer.episodes, episode, sample)
+    _again(chosen, lambda index: replayer.replay(index, pictures), "lifted", "lift", told, as_json)
 
 
 def _chosen(count: int, episode: int | None, sample: int | None) -> list[int]:
@@ -174,19 +171,33 @@ def _remake(dataset: str, episode: int | None, sample: int | None, catalog: Path
     from syngrasp.cli.replaying import Remaker
 
     remaker = Remaker(dataset, catalog_or_builtin(catalog, print_event if as_json else lambda event: None))
+
+    def told(result: Mapping[str, Any]) -> str:
+        return "equal" if result["equal"] else f"differs: {result['difference']}"
+
+    _again(_chosen(remaker.episodes, episode, sample), remaker.remake, "equal", "equal", told, as_json)
+
+
+def _again(
+    episodes: Sequence[int],
+    again: Callable[[int], dict[str, Any]],
+    key: str,
+    verb: str,
+    told: Callable[[Mapping[str, Any]], str],
+    as_json: bool,
+) -> None:
+    """Makes or executes episodes again and tells what came of each; exits with 1 unless `key` holds for all."""
     results = []
-    for index in _chosen(remaker.episodes, episode, sample):
-        result = remaker.remake(index)
-        results.append(result)
+    for index in episodes:
+        results.append(again(index))
         if not as_json:
-            told = "equal" if result["equal"] else f"differs: {result['difference']}"
-            print(f"episode {index} ({result['instruction']}): {told}")
-    equal = sum(result["equal"] for result in results)
+            print(f"episode {index} ({results[-1]['instruction']}): {told(results[-1])}")
+    good = sum(result[key] for result in results)
     if as_json:
-        print_json({"episodes": len(results), "equal": equal, "results": results})
-    elif episode is None:
-        print(f"{equal} of {len(results)} equal")
-    if equal < len(results):
+        print_json({"episodes": len(results), key: good, "results": results})
+    elif len(results) != 1:
+        print(f"{good} of {len(results)} {verb}")
+    if good < len(results):
         raise typer.Exit(1)
 
 

@@ -1,20 +1,31 @@
-"""What the parts of physics cost on six hand-made objects: python -m tests.benchmarks.bench_physics.
+"""What the parts of physics cost on six hand-made objects, and what long steps in free air spare on planned motions:
+python -m tests.benchmarks.bench_physics.
 
 CPU time of this process; prints one JSON object. `bench_motion` has the whole chain on real objects.
 """
 
 from __future__ import annotations
 
+import tests.benchmarks.one_core  # noqa: F401  # isort: skip
+
 import json
 import time
+from typing import Any
 
 import numpy as np
 
+from syngrasp.cli.catalogs import catalog_or_builtin
+from syngrasp.config import load_recipe
+from syngrasp.objects.catalog import Catalog
+from syngrasp.physics import execution
 from syngrasp.physics.execution import Motion, execute, lift_world
 from syngrasp.physics.lift import LiftLimits, judge
 from syngrasp.physics.settle import settle
 from syngrasp.physics.world import Body, Table
+from syngrasp.records import Phase, Slot
 from syngrasp.robots import RobotConfig, make_robot
+from syngrasp.stage import Rejected
+from tests.benchmarks.bench_motion import stages_of
 from tests.physics.plans import scene_of, straight_plan
 from tests.physics.shapes import box, cylinder
 
@@ -51,5 +62,44 @@ def bench_parts(repeats: int = 5) -> dict[str, float]:
     return {**out, "execute_ms_per_frame": out["execute_ms"] / (len(plan.q) - 1)}
 
 
+def bench_free_air(slots: int = 40) -> dict[str, float]:
+    """What long steps in free air spare: the same planned motions executed with them and with short steps alone."""
+    recipe = load_recipe("tabletop", ["layout.objects=[6,6]"])
+    catalog = catalog_or_builtin(None, lambda event: None)
+    robot, models = make_robot(recipe.robot), Catalog.open(catalog)
+    *planning, _ = stages_of(recipe, catalog)
+    spent, off, same, plans = {True: 0.0, False: 0.0}, [], 0, 0
+    for episode in range(slots):
+        plan: Any = Slot(0, episode)
+        for stage in planning:
+            (plan,) = stage.process([plan])
+            if isinstance(plan, Rejected):
+                break
+        else:
+            world = lift_world(plan.scene, [models.load(o.uid) for o in plan.scene.objects], robot, {})
+            motion, found = Motion(plan.q, plan.qd, plan.gripper, plan.dt), {}
+            for long in (True, False):
+                execution.FREE_STEP, kept = (execution.FREE_STEP if long else 0.0), execution.FREE_STEP
+                start = time.process_time()
+                found[long] = execute(world, robot, motion)
+                spent[long] += time.process_time() - start
+                execution.FREE_STEP = kept
+            verdict = [
+                judge(r, robot.fk(plan.q), plan.phase, plan.grasp_width, plan.scene.target, plan.dt, LiftLimits())[1]
+                for r in found.values()
+            ]
+            reach = plan.phase == Phase.REACH
+            tcp = [r.T_base_tcp[reach, :3, 3] for r in found.values()]
+            off.append(1e3 * np.linalg.norm(tcp[0] - tcp[1], axis=1).max())
+            same, plans = same + ((verdict[0] is None) == (verdict[1] is None)), plans + 1
+    return {
+        "free_air_plans": plans,
+        "free_air_times_faster": spent[False] / spent[True],
+        "free_air_same_verdict_share": same / plans,
+        "free_air_tcp_off_mm_median": float(np.median(off)),
+        "free_air_tcp_off_mm_max": float(np.max(off)),
+    }
+
+
 if __name__ == "__main__":
-    print(json.dumps({name: round(value, 2) for name, value in bench_parts().items()}, indent=1))
+    print(json.dumps({name: round(value, 3) for name, value in (bench_parts() | bench_free_air()).items()}, indent=1))
