@@ -1,10 +1,8 @@
-"""The table, its support and the robot's pedestal as boxes, from a scene and a look."""
+"""Floor, walls, the table, its support and the robot's pedestal as boxes, from a scene and a look."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-
-import numpy as np
 
 from syngrasp.records import Scene
 from syngrasp.rendering.annotate import BACKGROUND, TABLE
@@ -13,6 +11,12 @@ from syngrasp.rendering.look import Look
 PEDESTAL = (-0.19, -0.14, 0.11, 0.14)
 """x y of the pedestal under the robot's base: lower, then upper [m]."""
 
+WALL = 0.1
+"""Thickness of walls and floor [m]."""
+
+FLOOR = 30.0
+"""How far a floor without walls runs on [m]."""
+
 
 @dataclass(frozen=True, slots=True)
 class Block:
@@ -20,7 +24,7 @@ class Block:
 
     lower: tuple[float, float, float]  # [m]
     upper: tuple[float, float, float]
-    material: str  # field of Look
+    material: str  # name of one of the look's
     label: int  # in the mask
 
 
@@ -30,23 +34,49 @@ def floor_height(scene: Scene, look: Look) -> float:
 
 
 def furniture(scene: Scene, look: Look) -> list[Block]:
-    """Everything box-shaped that stands on the floor; the table's top is a slab under z = table_height."""
+    """Everything box-shaped: floor, walls, the robot's pedestal, the table's support, and its top if it is a rectangle,
+    a slab under z = table_height."""
     floor, top = floor_height(scene, look), scene.table_height
-    centre, half = np.array(scene.table_center), 0.5 * np.array(scene.table_size)
-    (x0, y0), (x1, y1) = centre - half, centre + half
+    blocks = _room(look, floor)
+    (x0, y0), (x1, y1) = table_extent(scene, look)
     under, inset, leg = top - look.table.thickness, look.table.inset, look.table.leg
-    blocks = [Block((x0, y0, under), (x1, y1, top), "table_material", TABLE)]
+    if look.table.shape == "rectangle":
+        blocks.append(Block((x0, y0, under), (x1, y1, top), "table", TABLE))
+    near = x0 - 0.01
     x0, y0, x1, y1 = x0 + inset, y0 + inset, x1 - inset, y1 - inset
     if look.table.support == "block":
-        blocks.append(Block((x0, y0, floor), (x1, y1, under), "support_material", TABLE))
+        blocks.append(Block((x0, y0, floor), (x1, y1, under), "support", TABLE))
     elif look.table.support == "trestle":
         for y in (y0, y1 - leg):
-            blocks.append(Block((x0, y, floor), (x1, y + leg, under), "support_material", TABLE))
+            blocks.append(Block((x0, y, floor), (x1, y + leg, under), "support", TABLE))
+    elif look.table.support == "column":
+        x, y = 0.5 * (x0 + x1 - leg), 0.5 * (y0 + y1 - leg)
+        blocks.append(Block((x, y, floor), (x + leg, y + leg, under), "support", TABLE))
     else:
         for x in (x0, x1 - leg):
             for y in (y0, y1 - leg):
-                blocks.append(Block((x, y, floor), (x + leg, y + leg, under), "support_material", TABLE))
-    near = float(centre[0] - half[0]) - 0.01
+                blocks.append(Block((x, y, floor), (x + leg, y + leg, under), "support", TABLE))
     px0, py0, px1, py1 = PEDESTAL
-    blocks.append(Block((px0, py0, floor), (min(px1, near), py1, 0.0), "pedestal_material", BACKGROUND))
+    blocks.append(Block((px0, py0, floor), (min(px1, near), py1, 0.0), "pedestal", BACKGROUND))
     return blocks
+
+
+def table_extent(scene: Scene, look: Look) -> tuple[tuple[float, float], tuple[float, float]]:
+    """Lower and upper x y of the table's top in base [m], as cameras see it."""
+    (cx, cy), (sx, sy), margin = scene.table_center, scene.table_size, look.table.margin
+    lower = (cx - 0.5 * sx - margin[0], cy - 0.5 * sy - margin[1])
+    return lower, (cx + 0.5 * sx + margin[2], cy + 0.5 * sy + margin[3])
+
+
+def _room(look: Look, floor: float) -> list[Block]:
+    room = look.room
+    (x0, y0), (x1, y1), top = room.lower, room.upper, floor + room.height
+    places = {
+        "-x": ((x0 - WALL, y0 - WALL, floor), (x0, y1 + WALL, top)),
+        "+x": ((x1, y0 - WALL, floor), (x1 + WALL, y1 + WALL, top)),
+        "-y": ((x0, y0 - WALL, floor), (x1, y0, top)),
+        "+y": ((x0, y1, floor), (x1, y1 + WALL, top)),
+    }
+    far = FLOOR if not room.walls else 0.0  # without walls the floor runs on under the sky
+    slab = Block((x0 - far, y0 - far, floor - WALL), (x1 + far, y1 + far, floor), "floor", BACKGROUND)
+    return [slab, *(Block(*places[side], "wall", BACKGROUND) for side in room.walls)]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -11,7 +11,6 @@ import numpy as np
 import warp as wp
 from numpy.typing import NDArray
 
-from syngrasp import se3
 from syngrasp.records import ObjectModel, Rollout
 from syngrasp.rendering import (
     packing,
@@ -22,12 +21,15 @@ from syngrasp.rendering import (
     tracer_still,
     tracer_types,
 )
-from syngrasp.rendering.annotate import FIRST_OBJECT, MAX_OBJECTS, ROBOT
-from syngrasp.rendering.furniture import floor_height, furniture
-from syngrasp.rendering.look import Look, MaterialLook
+from syngrasp.rendering.annotate import MAX_OBJECTS
+from syngrasp.rendering.furniture import furniture
+from syngrasp.rendering.look import Look
 from syngrasp.rendering.packing import PlacedShape
-from syngrasp.rendering.shapes import SRGB_TO_LINEAR, RobotShapes, Shape, mip_chain, object_shape
-from syngrasp.rendering.textures import make_texture
+from syngrasp.rendering.parts import RobotMeshes, scene_parts
+from syngrasp.rendering.pictures import Accept, Pictures
+from syngrasp.rendering.shapes import SRGB_TO_LINEAR, Shape, make_shape, mip_chain
+from syngrasp.rendering.surfaces import SurfaceMesh
+from syngrasp.rendering.textures import TextureFolder, material_image
 from syngrasp.rendering.tracer_cull import TILE
 from syngrasp.robots.base import Robot
 from syngrasp.warp_device import start_warp
@@ -35,20 +37,8 @@ from syngrasp.warp_device import start_warp
 F32 = NDArray[np.float32]
 F64 = NDArray[np.float64]
 
-_CACHED_OBJECTS = 64
-_TEXTURE_SIZE = {"table_material": 512, "floor_material": 512}
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class Pictures:
-    """What the cameras saw: F frames, C cameras."""
-
-    images: NDArray[np.uint8]  # (F, C, H, W, 3)
-    masks: NDArray[np.uint8]  # (F, C, H, W)
-    depth: NDArray[np.uint16]  # (F, C, H, W) [mm] along the optical axis
-
-
-Accept = Callable[[NDArray[np.uint8]], bool]
+_CACHED_SHAPES = 96
+_TEXTURE_SIZE = {"table": 512, "floor": 512}
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,15 +65,22 @@ class MjWarpRenderer:
     """Renders rollouts. Keeps the robot's and the last objects' meshes; no state that changes a picture."""
 
     def __init__(
-        self, robot: Robot, width: int, height: int, options: TraceOptions | None = None, device: str = "cpu"
+        self,
+        robot: Robot,
+        width: int,
+        height: int,
+        options: TraceOptions | None = None,
+        device: str = "cpu",
+        textures: TextureFolder | None = None,
     ) -> None:
         start_warp(device, "render.device")
         for module in (tracer_still, tracer_compose, tracer_cull, tracer_shadow, tracer_frame):
             wp.load_module(module, device=device)
         self.device = device
         self.width, self.height, self.options = width, height, options or TraceOptions()
-        self._robot = RobotShapes(robot, self.device)
-        self._objects: OrderedDict[str, Shape] = OrderedDict()
+        self._robot = RobotMeshes(robot)
+        self._shapes: OrderedDict[str, Shape] = OrderedDict()
+        self._textures = textures
         self._normal = wp.array(packing.normal_quantiles(), dtype=float, device=self.device)
         self._srgb = wp.array(SRGB_TO_LINEAR, dtype=float, device=self.device)
 
@@ -97,8 +94,8 @@ class MjWarpRenderer:
         if len(models) > MAX_OBJECTS:
             raise ValueError(f"{len(models)} objects; a mask has room for {MAX_OBJECTS}")
         parts = self._parts(rollout, models, look)
-        moving = [part for part in parts if part.moves()]
-        still = [part for part in parts if not part.moves()]
+        moving = [placed for placed in parts if placed.part.moves()]
+        still = [placed for placed in parts if not placed.part.moves()]
         poses = [camera.T_base_camera() for camera in look.cameras]
         intrinsics = [camera.intrinsics(self.width, self.height) for camera in look.cameras]
         rows = packing.camera_rows(poses, intrinsics)
@@ -143,7 +140,7 @@ class MjWarpRenderer:
         shares = self._empty((size, count, grid, lights), float)
         smoothed = self._empty((size, count, grid, lights), float)
         balls = self._empty((count, tiles), wp.vec4)
-        curve = self._array(packing.tone_curve(look.contrast), float)
+        curve = self._array(packing.tone_curve(look.sensor.contrast), float)
         world, still, cameras, layer = stage.world, stage.still, stage.cameras, stage.layer
         self._launch(tracer_cull.bound_tiles, (count, tiles), cameras, self.width, self.height, layer, balls)
         for first in range(0, frames, size):
@@ -173,10 +170,20 @@ class MjWarpRenderer:
             self._launch(
                 tracer_frame.shade_frame,
                 (n, count, pixels),
-                *(world, still, placed, cameras, self.width, self.height, int(self.options.smooth), first, look.seed),
                 *(
-                    look.saturation,
-                    look.sensor_noise,
+                    world,
+                    still,
+                    placed,
+                    cameras,
+                    self.width,
+                    self.height,
+                    int(self.options.smooth),
+                    first,
+                    look.sensor.seed,
+                ),
+                *(
+                    look.sensor.saturation,
+                    look.sensor.noise,
                     layer,
                     views,
                     tile_masks,
@@ -193,67 +200,56 @@ class MjWarpRenderer:
             pictures.depth[span] = depth.numpy()[:n].reshape(n, *shape[1:])
         return pictures
 
-    def _parts(self, rollout: Rollout, models: Sequence[ObjectModel], look: Look) -> list[PlacedShape]:
-        R, p = self._robot.poses(rollout.joint_position, rollout.gripper_width)
-        robot = look.robot
-        parts = [
-            PlacedShape(shape, R[:, b], p[:, b], 1.0, ROBOT, robot.tint, robot.roughness, robot.metallic)
-            for b, shape in enumerate(self._robot.shapes)
-        ]
-        T = se3.matrix_from_pose7(rollout.object_pose)
-        for i, (model, placed) in enumerate(zip(models, rollout.scene.objects, strict=True)):
-            shape = self._object(model)
-            rough, white = float(np.clip(shape.roughness * look.object_roughness, 0.05, 1.0)), (1.0, 1.0, 1.0)
-            R_i, p_i = T[:, i, :3, :3], T[:, i, :3, 3]
-            parts.append(PlacedShape(shape, R_i, p_i, placed.scale, FIRST_OBJECT + i, white, rough, shape.metallic))
-        return parts
+    def describe(self) -> dict[str, Any]:
+        """What makes the pictures."""
+        return {"kind": "mjwarp", "device": self.device}
 
-    def _object(self, model: ObjectModel) -> Shape:
-        key = model.entry.uid + model.entry.content_hash
-        if key not in self._objects:
-            self._objects[key] = object_shape(model.visual, self.device)
-            if len(self._objects) > _CACHED_OBJECTS:
-                self._objects.popitem(last=False)
-        self._objects.move_to_end(key)
-        return self._objects[key]
+    def close(self) -> None:
+        """Frees the meshes."""
+        self._shapes.clear()
+
+    def _parts(self, rollout: Rollout, models: Sequence[ObjectModel], look: Look) -> list[PlacedShape]:
+        parts = scene_parts(rollout, models, look, self._robot, self._textures)
+        return [PlacedShape(part, self._shape(part.mesh)) for part in parts]
+
+    def _shape(self, mesh: SurfaceMesh) -> Shape:
+        if mesh.key not in self._shapes:
+            self._shapes[mesh.key] = make_shape(mesh, self.device)
+            if len(self._shapes) > _CACHED_SHAPES:
+                self._shapes.popitem(last=False)
+        self._shapes.move_to_end(mesh.key)
+        return self._shapes[mesh.key]
 
     def _world(self, rollout: Rollout, look: Look, still: list[PlacedShape], moving: list[PlacedShape]) -> Any:
         """Everything the kernels read that does not depend on the frame."""
-        scene, room = rollout.scene, look.room
-        looks: list[MaterialLook] = [getattr(look, name) for name in packing.MATERIALS]
-        surfaces = [
-            mip_chain(make_texture(m.family, m.seed, _TEXTURE_SIZE.get(name, 256)))
-            for name, m in zip(packing.MATERIALS, looks, strict=True)
-        ]
+        scene = rollout.scene
+        names = [material.name for material in look.materials]
+        sizes = [_TEXTURE_SIZE.get(name, 256) for name in names]
+        images = [material_image(m, s, self._textures) for m, s in zip(look.materials, sizes, strict=True)]
+        surfaces = [mip_chain(image) for image in images]
         parts = still + moving
         rows, chains = packing.part_rows(parts, len(surfaces))
         textures, texels = packing.texture_rows(surfaces + chains)
-        table_color = SRGB_TO_LINEAR[surfaces[0][-1]].reshape(3)
-        zenith, horizon = np.array(look.sky.zenith), np.array(look.sky.horizon)
-        floor = floor_height(scene, look)
+        dome, table_color = look.environment, SRGB_TO_LINEAR[surfaces[names.index("table")][-1]].reshape(3)
+        zenith, horizon = np.array(dome.zenith), np.array(dome.horizon)
 
         world = tracer_types.World()
         world.still = self._array(rows[: len(still)], tracer_types.Part)
         world.moving = self._array(rows[len(still) :], tracer_types.Part)
-        world.corner_normal = self._array(np.concatenate([part.shape.corner_normal for part in parts]), wp.vec3)
-        world.corner_uv = self._array(np.concatenate([part.shape.corner_uv for part in parts]), wp.vec2)
-        world.face_color = self._array(np.concatenate([part.shape.face_color for part in parts]), wp.vec3)
+        world.corner_normal = self._array(np.concatenate([placed.shape.corner_normal for placed in parts]), wp.vec3)
+        world.corner_uv = self._array(np.concatenate([placed.shape.corner_uv for placed in parts]), wp.vec2)
+        world.face_color = self._array(np.concatenate([placed.shape.face_color for placed in parts]), wp.vec3)
         world.textures = self._array(textures, tracer_types.Texture)
         world.texels = self._array(texels, wp.uint8)
         world.srgb = self._srgb
         world.materials = self._array(
-            np.array([packing.material_row(m, i) for i, m in enumerate(looks)]), tracer_types.Material
+            np.array([packing.material_row(m, i) for i, m in enumerate(look.materials)]), tracer_types.Material
         )
-        world.boxes = self._array(packing.box_rows(furniture(scene, look)), tracer_types.Box)
+        world.boxes = self._array(packing.box_rows(furniture(scene, look), names), tracer_types.Box)
         world.lights = self._array(packing.light_rows(look.lights, scene.table_height), tracer_types.Light)
-        world.room_lower = wp.vec3(room.lower[0], room.lower[1], floor)
-        world.room_upper = wp.vec3(room.upper[0], room.upper[1], floor + room.height)
-        world.walls = int(room.walls)
-        world.floor_material = packing.MATERIALS.index("floor_material")
-        world.wall_material = packing.MATERIALS.index("wall_material")
-        world.zenith = wp.vec3(*(zenith * look.sky.intensity))
-        world.horizon = wp.vec3(*(horizon * look.sky.intensity))
-        world.ground = wp.vec3(*(0.6 * table_color * zenith * look.sky.intensity))
+        world.zenith = wp.vec3(*(zenith * dome.intensity))
+        world.horizon = wp.vec3(*(horizon * dome.intensity))
+        world.ground = wp.vec3(*(0.6 * table_color * zenith * dome.intensity))
         world.pixel = 2.0 * float(np.tan(0.5 * look.cameras[0].fovy)) / self.height
         return world
 

@@ -15,15 +15,12 @@ from syngrasp.rendering import tracer_types
 from syngrasp.rendering.furniture import Block
 from syngrasp.rendering.look import LightLook, Look, MaterialLook
 from syngrasp.rendering.shapes import Shape, linear_to_srgb_values
+from syngrasp.rendering.surfaces import ScenePart
 
 F32 = NDArray[np.float32]
 F64 = NDArray[np.float64]
 U8 = NDArray[np.uint8]
 
-STILL = 2e-5
-"""A part whose farthest point moves less than this over an episode stands still [m]."""
-
-MATERIALS = ("table_material", "support_material", "floor_material", "wall_material", "pedestal_material")
 _LIGHT_KINDS = {"point": 0, "spot": 1, "directional": 2}
 
 
@@ -33,32 +30,20 @@ def _rows(shape: int | tuple[int, ...], struct: Any) -> NDArray[Any]:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class PlacedShape:
-    """A shape and its poses over the frames."""
+    """A part of the scene and its mesh on the device."""
 
+    part: ScenePart
     shape: Shape
-    R: F64  # (F, 3, 3)
-    p: F64  # (F, 3) [m]
-    scale: float
-    label: int
-    tint: tuple[float, float, float]
-    roughness: float
-    metallic: float
-
-    def moves(self) -> bool:
-        """Whether any frame shows it elsewhere than the first."""
-        radius = self.scale * float(np.linalg.norm(np.maximum(np.abs(self.shape.lower), np.abs(self.shape.upper))))
-        turned = np.linalg.norm(self.R - self.R[:1], axis=(1, 2)) * radius
-        return bool((np.linalg.norm(self.p - self.p[:1], axis=1) + turned).max() > STILL)
 
 
 def instance_rows(parts: Sequence[PlacedShape], frames: slice) -> NDArray[Any]:
     """(F, K) Instance rows of parts over some frames."""
-    count = len(range(*frames.indices(len(parts[0].p)))) if parts else 1
+    count = len(range(*frames.indices(len(parts[0].part.p)))) if parts else 1
     rows = _rows((count, len(parts)), tracer_types.Instance)
-    for k, part in enumerate(parts):
+    for k, (part, shape) in enumerate((placed.part, placed.shape) for placed in parts):
         R, p = part.R[frames], part.p[frames]
-        middle = 0.5 * part.scale * (part.shape.lower + part.shape.upper)
-        half = 0.5 * part.scale * (part.shape.upper - part.shape.lower) + 1e-5
+        middle = 0.5 * part.scale * (shape.lower + shape.upper)
+        half = 0.5 * part.scale * (shape.upper - shape.lower) + 1e-5
         centre, reach = p + R @ middle, np.abs(R) @ half
         rows["rotation"][:, k], rows["position"][:, k], rows["scale"][:, k] = R, p, part.scale
         rows["lower"][:, k], rows["upper"][:, k] = centre - reach, centre + reach
@@ -76,8 +61,8 @@ def windows(
     """(F, C, K, 4) pixel rectangles x0 y0 x1 y1 outside which a part cannot be seen."""
     out = np.zeros((frames, len(cameras), len(parts), 4), np.int32)
     signs = np.stack(np.meshgrid([0, 1], [0, 1], [0, 1], indexing="ij"), -1).reshape(8, 3)
-    for k, part in enumerate(parts):
-        corners = part.scale * (part.shape.lower + signs * (part.shape.upper - part.shape.lower))
+    for k, (part, shape) in enumerate((placed.part, placed.shape) for placed in parts):
+        corners = part.scale * (shape.lower + signs * (shape.upper - shape.lower))
         points = np.einsum("fij,nj->fni", part.R, corners) + part.p[:, None]
         for c, (T, K) in enumerate(zip(cameras, intrinsics, strict=True)):
             local = se3.transform(se3.invert(T), points)
@@ -105,14 +90,15 @@ def part_rows(parts: Sequence[PlacedShape], first_texture: int) -> tuple[NDArray
     rows = _rows(len(parts), tracer_types.Part)
     chains: list[list[U8]] = []
     face = 0
-    for row, part in zip(rows, parts, strict=True):
-        row["mesh"], row["face0"], row["label"] = part.shape.mesh.id, face, part.label
-        row["texture"], row["density"] = -1, part.shape.density
-        row["roughness"], row["metallic"], row["tint"] = part.roughness, part.metallic, part.tint
-        if part.shape.texture is not None:
+    for row, (part, shape) in zip(rows, ((placed.part, placed.shape) for placed in parts), strict=True):
+        finish = part.finish
+        row["mesh"], row["face0"], row["label"] = shape.mesh.id, face, part.label
+        row["texture"], row["density"] = -1, shape.density
+        row["roughness"], row["metallic"], row["tint"] = finish.roughness, finish.metallic, finish.tint
+        if shape.texture is not None:
             row["texture"] = first_texture + len(chains)
-            chains.append(part.shape.texture)
-        face += len(part.shape.face_color)
+            chains.append(shape.texture)
+        face += len(shape.face_color)
     return rows, chains
 
 
@@ -130,18 +116,18 @@ def texture_rows(chains: Sequence[list[U8]]) -> tuple[NDArray[Any], U8]:
 def material_row(material: MaterialLook, texture: int) -> NDArray[Any]:
     """One Material row."""
     row = _rows((), tracer_types.Material)
-    row["texture"], row["inv_tile"] = texture, 1.0 / material.tile
+    row["texture"], row["inv_tile"], row["tint"] = texture, 1.0 / material.tile, material.tint
     row["cos_angle"], row["sin_angle"], row["offset"] = np.cos(material.angle), np.sin(material.angle), material.offset
     row["roughness"], row["metallic"] = material.roughness, material.metallic
     return row
 
 
-def box_rows(blocks: Sequence[Block]) -> NDArray[Any]:
-    """Box rows of furniture."""
+def box_rows(blocks: Sequence[Block], materials: Sequence[str]) -> NDArray[Any]:
+    """Box rows of furniture, whose materials are numbered by name."""
     rows = _rows(len(blocks), tracer_types.Box)
     for row, block in zip(rows, blocks, strict=True):
         row["lower"], row["upper"] = block.lower, block.upper
-        row["material"], row["label"] = MATERIALS.index(block.material), block.label
+        row["material"], row["label"] = materials.index(block.material), block.label
     return rows
 
 
@@ -188,9 +174,11 @@ def exposure_gain(ambient: F32, light: F32, look: Look) -> F32:
     average = np.exp(np.log(np.maximum(luminance, 1e-3)).mean(axis=1))
     gain = 0.2 / (average ** (2 / 3) * 0.35 ** (1 / 3))
     height = [1.0 if lamp.kind == "point" else max(-lamp.direction[2], 0.5) for lamp in look.lights]
-    white = 0.8 * look.sky.intensity + sum(k * lamp.intensity for k, lamp in zip(height, look.lights, strict=True))
+    white = 0.8 * look.environment.intensity + sum(
+        k * lamp.intensity for k, lamp in zip(height, look.lights, strict=True)
+    )
     bright = np.maximum(np.quantile(luminance, 0.95, axis=1), 0.75 * white)
-    return np.minimum(gain, 1.0 / np.maximum(bright, 1e-3)) * 2.0**look.exposure
+    return np.minimum(gain, 1.0 / np.maximum(bright, 1e-3)) * 2.0**look.sensor.exposure
 
 
 def tone_curve(contrast: float) -> F32:

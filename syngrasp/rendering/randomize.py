@@ -18,12 +18,14 @@ from syngrasp.records import Scene
 from syngrasp.rendering.cameras import displace, look_at
 from syngrasp.rendering.look import (
     CameraLook,
+    EnvironmentLook,
     LightLook,
     Look,
     MaterialLook,
+    ObjectLook,
     RobotLook,
     RoomLook,
-    SkyLook,
+    SensorLook,
     TableLook,
     Vec3,
 )
@@ -99,33 +101,51 @@ class RandomizeConfig(_Section):
 
 def draw_look(scene: Scene, config: RandomizeConfig, cameras: dict[str, CameraConfig], rng: Rng) -> Look:
     """One look for a scene. Every group of things has its own child stream, so that a change of one leaves others."""
-    rngs = dict(zip(("camera", "light", "room", "table", "robot", "sensor"), rng.spawn(6), strict=True))
-    sky, lights = _lights(scene, config, rngs["light"])
-    room = rngs["room"]
-    table, sensor = rngs["table"], rngs["sensor"]
+    names = ("camera", "light", "room", "table", "robot", "sensor", "objects")
+    rngs = dict(zip(names, rng.spawn(len(names)), strict=True))
+    environment, lights = _lights(scene, config, rngs["light"])
+    room, table = rngs["room"], rngs["table"]
     return Look(
         cameras=tuple(_camera(name, camera, config, rngs["camera"]) for name, camera in cameras.items()),
         lights=lights,
-        sky=sky,
+        environment=environment,
         room=_room(config, room),
         table=TableLook(
+            shape="rectangle",
+            margin=(0.0, 0.0, 0.0, 0.0),
             thickness=float(table.uniform(0.018, 0.06)),
             support=str(table.choice(["legs", "legs", "block", "trestle"])),
             leg=float(table.uniform(0.03, 0.08)),
             inset=float(table.uniform(0.01, 0.1)),
         ),
-        table_material=_material(config.table_families, (0.4, 1.3), table),
-        support_material=_material(("wood", "metal", "plain"), (0.3, 1.0), table),
-        floor_material=_material(config.floor_families, (0.7, 2.5), room),
-        wall_material=_material(config.wall_families, (0.8, 3.0), room, upright=True),
-        pedestal_material=_material(("metal", "plain", "concrete", "wood"), (0.3, 1.0), room),
+        materials=(
+            _material("table", config.table_families, (0.4, 1.3), table),
+            _material("support", ("wood", "metal", "plain"), (0.3, 1.0), table),
+            _material("floor", config.floor_families, (0.7, 2.5), room),
+            _material("wall", config.wall_families, (0.8, 3.0), room, upright=True),
+            _material("pedestal", ("metal", "plain", "concrete", "wood"), (0.3, 1.0), room),
+        ),
+        props=(),
         robot=_robot(config, rngs["robot"]),
-        object_roughness=float(np.exp(rngs["robot"].uniform(-0.35, 0.35))),
-        exposure=float(sensor.uniform(*config.exposure)),
-        contrast=float(sensor.uniform(*config.contrast)),
-        saturation=float(sensor.uniform(*config.saturation)),
-        sensor_noise=float(sensor.uniform(*config.sensor_noise)),
-        seed=int(sensor.integers(2**31)),
+        objects=tuple(_object(rngs["objects"]) for _ in scene.objects),
+        sensor=_sensor(config, rngs["sensor"]),
+    )
+
+
+def _object(rng: Rng) -> ObjectLook:
+    return ObjectLook((1.0, 1.0, 1.0), float(np.exp(rng.uniform(-0.35, 0.35))), 0.0, 0.0, 1.5)
+
+
+def _sensor(config: RandomizeConfig, rng: Rng) -> SensorLook:
+    return SensorLook(
+        blur=0.0,
+        vignette=0.0,
+        exposure=float(rng.uniform(*config.exposure)),
+        white_balance=(1.0, 1.0, 1.0),
+        contrast=float(rng.uniform(*config.contrast)),
+        saturation=float(rng.uniform(*config.saturation)),
+        noise=float(rng.uniform(*config.sensor_noise)),
+        seed=int(rng.integers(2**31)),
     )
 
 
@@ -136,7 +156,7 @@ def _camera(name: str, camera: CameraConfig, config: RandomizeConfig, rng: Rng) 
     return CameraLook(name=name, pose=pose, fovy=float(np.deg2rad(rng.uniform(*config.fovy))))
 
 
-def _lights(scene: Scene, config: RandomizeConfig, rng: Rng) -> tuple[SkyLook, tuple[LightLook, ...]]:
+def _lights(scene: Scene, config: RandomizeConfig, rng: Rng) -> tuple[EnvironmentLook, tuple[LightLook, ...]]:
     centre = np.array([0.5, 0.0, scene.table_height])
     count = int(rng.integers(config.lights[0], config.lights[1] + 1))
     lights = []
@@ -164,8 +184,18 @@ def _lights(scene: Scene, config: RandomizeConfig, rng: Rng) -> tuple[SkyLook, t
     horizon = (
         zenith * rng.uniform(0.45, 1.0) * np.array([1 + rng.uniform(-0.06, 0.06), 1.0, 1 + rng.uniform(-0.06, 0.06)])
     )
-    sky = SkyLook(zenith=_vec(zenith), horizon=_vec(horizon), intensity=float(rng.uniform(*config.ambient)))
-    return sky, tuple(lights)
+    environment = EnvironmentLook(
+        kind="gradient",
+        seed=0,
+        file="",
+        rotation=0.0,
+        intensity=float(rng.uniform(*config.ambient)),
+        zenith=_vec(zenith),
+        horizon=_vec(horizon),
+        sun=(0.0, 0.0, 1.0),
+        turbidity=3.0,
+    )
+    return environment, tuple(lights)
 
 
 def _room(config: RandomizeConfig, rng: Rng) -> RoomLook:
@@ -173,23 +203,29 @@ def _room(config: RandomizeConfig, rng: Rng) -> RoomLook:
         floor_drop=float(rng.uniform(0.6, 0.9)),
         lower=(float(-rng.uniform(0.7, 2.5)), float(-rng.uniform(1.2, 3.0))),
         upper=(float(rng.uniform(2.2, 4.0)), float(rng.uniform(1.8, 3.5))),
-        height=float(rng.uniform(3.6, 4.6)),
-        walls=bool(rng.uniform() < config.walls),
+        height=float(rng.uniform(2.0, 3.0)),
+        walls=("-x", "-y") if rng.uniform() < config.walls else (),
     )
 
 
-def _material(families: tuple[str, ...], tile: tuple[float, float], rng: Rng, upright: bool = False) -> MaterialLook:
+def _material(
+    name: str, families: tuple[str, ...], tile: tuple[float, float], rng: Rng, upright: bool = False
+) -> MaterialLook:
     family = str(rng.choice(families))
     glossy = {"marble": 0.6, "metal": 0.9, "tiles": 0.6, "granite": 0.5, "terrazzo": 0.5, "wood": 0.3, "plain": 0.3}
     polished = rng.uniform() < glossy.get(family, 0.0)
     return MaterialLook(
+        name=name,
         family=family,
         seed=int(rng.integers(2**31)),
+        file="",
         tile=float(rng.uniform(*tile)),
         angle=float(rng.choice([0.0, 0.5 * np.pi]) + rng.normal(0.0, 0.03)) * (not upright),
         offset=(float(rng.uniform()), float(rng.uniform())),
         roughness=float(rng.uniform(0.18, 0.45) if polished else rng.uniform(0.5, 0.95)),
         metallic=float(rng.uniform(0.7, 1.0)) if family == "metal" else 0.0,
+        tint=(1.0, 1.0, 1.0),
+        bump=0.0,
     )
 
 

@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import colorsys
 from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -15,6 +17,7 @@ from numpy.typing import NDArray
 from scipy import fft
 
 from syngrasp.errors import UnknownName
+from syngrasp.rendering.look import MaterialLook
 from syngrasp.seeding import named_rng
 
 Array = NDArray[Any]
@@ -28,6 +31,18 @@ def make_texture(family: str, seed: int, size: int = 512) -> U8:
         raise UnknownName("texture family", family, FAMILIES)
     image = FAMILIES[family](named_rng(seed, "texture", family), size)
     return np.clip(image * 255.0 + 0.5, 0.0, 255.0).astype(np.uint8)
+
+
+@dataclass(frozen=True, slots=True)
+class TextureFolder:
+    """A user's own pictures of surfaces: .png and .jpg files of a folder, by name."""
+
+    path: Path
+
+
+def material_image(material: MaterialLook, size: int = 512, folder: TextureFolder | None = None) -> U8:
+    """The texture (size, size, 3) uint8 sRGB of a look's material, before its tint."""
+    return make_texture(material.family, material.seed, size)
 
 
 # --- building blocks ---------------------------------------------------------------------------

@@ -137,7 +137,8 @@ def flat_surface(
     uv = uv * material.inv_tile + material.offset
     texture = world[0].textures[material.texture]
     footprint = t * world[0].pixel / wp.max(cosine, 0.2)
-    out.base = sample_texture(world, material.texture, uv, footprint * material.inv_tile * float(texture.width))
+    base = sample_texture(world, material.texture, uv, footprint * material.inv_tile * float(texture.width))
+    out.base = wp.cw_mul(base, material.tint)
     out.point = point + normal * LIFT
     out.normal = normal
     out.face_normal = normal

@@ -19,9 +19,6 @@ from syngrasp.rendering.tracer_types import Camera, Hit, Instance, StillLayer, S
 wp.set_module_options({"enable_backward": False})
 
 NOTHING = wp.constant(-1)
-FLOOR = wp.constant(-2)
-WALL = wp.constant(-3)
-CEILING = wp.constant(-4)
 FIRST_BOX = wp.constant(-10)  # box i is FIRST_BOX − i
 
 SOFT = wp.constant(0.025)  # lamps of a smaller radius [m] cast hard shadows
@@ -47,33 +44,6 @@ def nearest_still(world: wp.array[World], still: wp.array2d[Instance], origin: w
     best.part = NOTHING
     best.normal = wp.vec3(0.0, 0.0, 1.0)
     inverse = invert(direction)
-    room = box_entry(world[0].room_lower, world[0].room_upper, origin, inverse)[1]
-    floor = (world[0].room_lower[2] - origin[2]) * inverse[2]
-    if floor > 0.0 and (floor <= room + 1.0e-4 or (world[0].walls == 0 and floor < 40.0)):
-        best.t = floor
-        best.part = FLOOR
-        best.normal = wp.vec3(0.0, 0.0, 1.0)
-    elif world[0].walls != 0:
-        best.t = room
-        best.part = WALL
-        point = origin + direction * room
-        gap = wp.vec4(
-            point[0] - world[0].room_lower[0],
-            world[0].room_upper[0] - point[0],
-            point[1] - world[0].room_lower[1],
-            world[0].room_upper[1] - point[1],
-        )
-        best.normal = wp.vec3(0.0, 0.0, -1.0)
-        if world[0].room_upper[2] - point[2] < 1.0e-3:
-            best.part = CEILING
-        elif gap[0] < 1.0e-3:
-            best.normal = wp.vec3(1.0, 0.0, 0.0)
-        elif gap[1] < 1.0e-3:
-            best.normal = wp.vec3(-1.0, 0.0, 0.0)
-        elif gap[2] < 1.0e-3:
-            best.normal = wp.vec3(0.0, 1.0, 0.0)
-        else:
-            best.normal = wp.vec3(0.0, -1.0, 0.0)
     for index in range(world[0].boxes.shape[0]):
         lower = world[0].boxes[index].lower
         upper = world[0].boxes[index].upper
@@ -105,15 +75,8 @@ def still_surface(
     if hit.part >= 0:
         return part_surface(world, world[0].still[hit.part], still[0, hit.part], hit, origin, ray)
     point = origin + ray * hit.t
-    material = world[0].materials[world[0].floor_material]
-    if hit.part == WALL or hit.part == CEILING:
-        material = world[0].materials[world[0].wall_material]
-    if hit.part <= FIRST_BOX:
-        material = world[0].materials[world[0].boxes[FIRST_BOX - hit.part].material]
-    s = flat_surface(world, material, point, hit.normal, hit.t, wp.abs(wp.dot(wp.normalize(ray), hit.normal)))
-    if hit.part == CEILING:
-        s.base = wp.vec3(0.75)
-    return s
+    material = world[0].materials[world[0].boxes[FIRST_BOX - hit.part].material]
+    return flat_surface(world, material, point, hit.normal, hit.t, wp.abs(wp.dot(wp.normalize(ray), hit.normal)))
 
 
 @wp.func

@@ -64,6 +64,7 @@ class Material:
     cos_angle: float
     sin_angle: float
     offset: wp.vec2
+    tint: wp.vec3
     roughness: float
     metallic: float
 
@@ -106,11 +107,6 @@ class World:
     materials: wp.array[Material]
     boxes: wp.array[Box]
     lights: wp.array[Light]
-    room_lower: wp.vec3
-    room_upper: wp.vec3
-    walls: int  # 0: sky where walls and ceiling would be
-    floor_material: int
-    wall_material: int
     zenith: wp.vec3
     horizon: wp.vec3
     ground: wp.vec3

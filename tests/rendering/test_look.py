@@ -43,7 +43,7 @@ def test_draws_stay_in_range_and_fill_it() -> None:
     looks = [draw(seed, config) for seed in range(200)]
     assert {len(look.lights) for look in looks} == {1, 2, 3, 4}
     assert {light.kind for look in looks for light in look.lights} == set(config.light_kinds)
-    assert {look.table_material.family for look in looks} == set(config.table_families)
+    assert {look.material("table").family for look in looks} == set(config.table_families)
     temperatures = np.array([light.temperature for look in looks for light in look.lights])
     assert temperatures.min() >= config.light_temperature[0]
     assert temperatures.max() <= config.light_temperature[1]

@@ -120,7 +120,7 @@ def test_what_stands_still_looks_as_if_it_moved(renderer: MjWarpRenderer, shot: 
     jumping[1, :, 2] += 0.5
     fields = ("joint_position", "joint_velocity", "gripper_width", "ee_pose", "action", "goal_pose", "phase")
     short = {name: getattr(shot.rollout, name)[:2] for name in fields}
-    look = replace(shot.look, sensor_noise=0.0)
+    look = replace(shot.look, sensor=replace(shot.look.sensor, noise=0.0))
     still = renderer.render(
         replace(shot.rollout, **short, object_pose=np.repeat(jumping[:1], 2, axis=0)), shot.models, look
     )
@@ -164,7 +164,8 @@ def test_a_lamp_casts_the_shadow_that_geometry_says(robot: Robot, look: Look) ->
     models = scenes.household()[2:3]
     scene = scenes.scene(models)
     lamp = replace(look.lights[0], kind="point", position=(0.35, 0.15, 1.2), radius=0.01, intensity=1.0)
-    look = replace(look, lights=(lamp,), sky=replace(look.sky, intensity=0.1), sensor_noise=0.0)
+    dim = replace(look.environment, intensity=0.1)
+    look = replace(look, lights=(lamp,), environment=dim, sensor=replace(look.sensor, noise=0.0))
     ball = np.array([0.45, 0.1, 0.25])
     q = robot.q_home.copy()
     q[1] -= 0.8

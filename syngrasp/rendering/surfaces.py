@@ -1,0 +1,65 @@
+"""Rigid meshes, their finish and their poses, as every renderer takes them. Plain numpy."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from syngrasp.rendering.look import Vec3
+
+F32 = NDArray[np.float32]
+F64 = NDArray[np.float64]
+I32 = NDArray[np.int32]
+U8 = NDArray[np.uint8]
+
+STILL = 2e-5
+"""A part whose farthest point moves less than this over an episode stands still [m]."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class SurfaceMesh:
+    """A triangle mesh in its own frame. What has the same `key` is the same mesh: renderers keep it."""
+
+    key: str
+    vertices: F32  # (V, 3) [m]
+    faces: I32  # (T, 3), counter-clockwise seen from outside
+    corner_normal: F32  # (3 T, 3), unit
+    face_color: F32  # (T, 3) linear base colour; white under a texture
+    corner_uv: F32 | None = None  # (3 T, 2), v up; repeats beyond [0, 1]
+    texture: U8 | None = None  # (H, W, 3) sRGB, row 0 at v = 1
+
+    @property
+    def radius(self) -> float:
+        """Of the ball around the frame's origin that holds it [m]."""
+        return float(np.linalg.norm(self.vertices, axis=1).max())
+
+
+@dataclass(frozen=True, slots=True)
+class Finish:
+    """How light meets a part."""
+
+    tint: Vec3  # factor on its colours, linear
+    roughness: float  # perceptual: the square is GGX's α
+    metallic: float
+    transmission: float = 0.0  # share of the light that goes through it
+    ior: float = 1.5
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class ScenePart:
+    """A mesh with its finish and its poses over F frames: p_base = p + scale · R · p_mesh."""
+
+    name: str  # robot/…, object<i>, prop<i>, table
+    mesh: SurfaceMesh
+    R: F64  # (F, 3, 3)
+    p: F64  # (F, 3) [m]
+    scale: float
+    label: int  # in the mask
+    finish: Finish
+
+    def moves(self) -> bool:
+        """Whether any frame shows it elsewhere than the first."""
+        turned = np.linalg.norm(self.R - self.R[:1], axis=(1, 2)) * self.scale * self.mesh.radius
+        return bool((np.linalg.norm(self.p - self.p[:1], axis=1) + turned).max() > STILL)
