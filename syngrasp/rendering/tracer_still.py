@@ -12,8 +12,9 @@ from __future__ import annotations
 
 import warp as wp
 
-from syngrasp.rendering.tracer_rays import ALL_PARTS, FAR, box_blocks, box_entry, hit_part, invert, part_blocks
-from syngrasp.rendering.tracer_shading import ambient, flat_surface, part_surface, reflect_light, sample_light, sky
+from syngrasp.rendering.tracer_rays import ALL_PARTS, FAR, box_blocks, box_entry, hit_part, invert, part_passes
+from syngrasp.rendering.tracer_shading import ambient, flat_surface, part_surface, reflect_light, sample_light
+from syngrasp.rendering.tracer_sky import sky
 from syngrasp.rendering.tracer_types import Camera, Hit, Instance, StillLayer, Surface, World
 
 wp.set_module_options({"enable_backward": False})
@@ -22,7 +23,8 @@ NOTHING = wp.constant(-1)
 FIRST_BOX = wp.constant(-10)  # box i is FIRST_BOX − i
 
 SOFT = wp.constant(0.025)  # lamps of a smaller radius [m] cast hard shadows
-OCCLUSION_REACH = wp.constant(0.3)  # [m] how far something may stand to keep the sky's light away
+OCCLUSION_REACH = wp.constant(0.3)  # [m] how far something may stand to keep the environment's light away
+OCCLUDES = wp.constant(0.85)  # share of that light that is lost; the rest comes from what stands there
 
 
 @wp.func
@@ -86,7 +88,7 @@ def still_blocks(
     inverse = invert(ray)
     if box_blocks(world[0].boxes, point, inverse, reach):
         return True
-    return part_blocks(still, world[0].still, 0, point, ray, inverse, reach, ALL_PARTS)
+    return part_passes(still, world[0].still, 0, point, ray, inverse, reach, ALL_PARTS) < 1.0
 
 
 @wp.func
@@ -224,11 +226,11 @@ def add_still(
                 up = hemisphere(s.face_normal, stratum + k * strata, total, phase)
                 if still_blocks(world, still, s.point, up, OCCLUSION_REACH):
                     blocked += 1.0 / float(rays)
-        layer[0].open[c, pixel] += (1.0 - 0.85 * blocked) * weight
+        layer[0].open[c, pixel] += (1.0 - OCCLUDES * blocked) * weight
         layer[0].ambient[c, pixel] += ambient(world, s, -unit) * weight
         for lamp in range(world[0].lights.shape[0]):
             central = sample_light(world[0].lights[lamp], s.point, 0.0, 0.0)
-            share = wp.cw_mul(reflect_light(s, -unit, central.direction), central.color) * weight
+            share = wp.cw_mul(reflect_light(s, -unit, central), central.color) * weight
             if wp.dot(s.face_normal, central.direction) > 0.0 and wp.max(share) > 0.0:
                 layer[0].light[c, pixel, lamp] += share
                 for k in range(rays):

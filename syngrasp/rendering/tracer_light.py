@@ -1,0 +1,174 @@
+# type: ignore  (Warp compiles these functions; their types are its, not Python's)
+"""Ray tracer: the light that a camera gets from a point of a frame, on what moves and on the still layer."""
+
+# float(…) and int(…) declare a variable of a Warp kernel that a loop may change.
+# ruff: noqa: UP018
+
+from __future__ import annotations
+
+import warp as wp
+
+from syngrasp.rendering.tracer_cull import tile_of
+from syngrasp.rendering.tracer_rays import LAST_BIT, hit_part, invert
+from syngrasp.rendering.tracer_shading import ambient, reflect_light, sample_light
+from syngrasp.rendering.tracer_shadow import DIM, UNLIT, dome_ray, faces, known_share, shadow, shadow_ray
+from syngrasp.rendering.tracer_still import NOTHING, OCCLUDES, SOFT
+from syngrasp.rendering.tracer_types import Hit, Instance, StillLayer, Surface, World
+
+wp.set_module_options({"enable_backward": False})
+
+
+@wp.func
+def nearest_moving(
+    world: wp.array[World],
+    moving: wp.array2d[Instance],
+    row: int,
+    mask: wp.uint64,
+    origin: wp.vec3,
+    direction: wp.vec3,
+    reach: float,
+) -> Hit:
+    """The nearest hit before `reach` on the moving parts named by `mask`."""
+    best = Hit()
+    best.t = reach
+    best.part = NOTHING
+    if mask != wp.uint64(0):
+        inverse = invert(direction)
+        for index in range(world[0].moving.shape[0]):
+            if (mask >> wp.uint64(wp.min(index, LAST_BIT))) & wp.uint64(1):
+                best = hit_part(moving, world[0].moving, row, index, origin, direction, inverse, best)
+    return best
+
+
+@wp.func
+def open_share(
+    world: wp.array[World],
+    still: wp.array2d[Instance],
+    moving: wp.array2d[Instance],
+    f: int,
+    c: int,
+    x: int,
+    y: int,
+    width: int,
+    height: int,
+    mask: wp.uint64,
+    shares: wp.array4d[float],
+    hits: wp.array3d[Hit],
+    part: int,
+    point: wp.vec3,
+    normal: wp.vec3,
+    phase: float,
+) -> float:
+    """Share of the environment's light that moving parts leave a point."""
+    share = float(1.0)
+    if mask != wp.uint64(0):
+        share = float(UNLIT)
+        if part == hits[f, c, y * width + x].part:
+            share = known_share(shares, hits, f, c, world[0].lights.shape[0], x, y, width, height, False)
+        if share < 0.0:
+            share = 0.5 * dome_ray(world, still, moving, f, mask, point, normal, 2, 9, phase)
+            share += 0.5 * dome_ray(world, still, moving, f, mask, point, normal, 6, 9, phase)
+    return 1.0 - OCCLUDES * (1.0 - share)
+
+
+@wp.func
+def moving_color(
+    world: wp.array[World],
+    still: wp.array2d[Instance],
+    moving: wp.array2d[Instance],
+    f: int,
+    c: int,
+    x: int,
+    y: int,
+    width: int,
+    height: int,
+    masks: wp.array3d[wp.uint64],
+    shares: wp.array4d[float],
+    hits: wp.array3d[Hit],
+    part: int,
+    s: Surface,
+    view: wp.vec3,
+    phase: float,
+    sample: int,
+) -> wp.vec3:
+    """Light that a moving part sends back. Sample −1 is the pixel's centre; 0…2 share the rays to a lamp's disc."""
+    lamps = world[0].lights.shape[0]
+    color = ambient(world, s, view) * open_share(
+        world,
+        still,
+        moving,
+        f,
+        c,
+        x,
+        y,
+        width,
+        height,
+        masks[f, part, lamps],
+        shares,
+        hits,
+        part,
+        s.point,
+        s.face_normal,
+        phase,
+    )
+    for lamp in range(lamps):
+        light = sample_light(world[0].lights[lamp], s.point, 0.0, 0.0)
+        if faces(s, light.direction) and wp.max(light.color) > DIM:
+            mask = masks[f, part, lamp]
+            share = float(1.0)
+            sharp = world[0].lights[lamp].radius < SOFT
+            if mask != wp.uint64(0):
+                share = float(UNLIT)
+                if part == hits[f, c, y * width + x].part:
+                    share = known_share(shares, hits, f, c, lamp, x, y, width, height, sharp)
+                if share < 0.0:
+                    if sample >= 0:
+                        angle = phase + 2.0943951 * float(sample)
+                        share = shadow_ray(world, still, moving, f, mask, world[0].lights[lamp], s.point, 0.7, angle)
+                    else:
+                        share = shadow(world, still, moving, f, mask, world[0].lights[lamp], s.point, phase)
+            color += wp.cw_mul(reflect_light(s, view, light), light.color) * share
+    return color
+
+
+@wp.func
+def still_color(
+    world: wp.array[World],
+    still: wp.array2d[Instance],
+    moving: wp.array2d[Instance],
+    f: int,
+    c: int,
+    x: int,
+    y: int,
+    width: int,
+    height: int,
+    masks: wp.array4d[wp.uint64],
+    shares: wp.array4d[float],
+    hits: wp.array3d[Hit],
+    layer: wp.array[StillLayer],
+    point: wp.vec3,
+    phase: float,
+) -> wp.vec3:
+    """The still layer's light, less what moving parts shadow."""
+    pixel = y * width + x
+    tile = tile_of(x, y, width)
+    lamps = world[0].lights.shape[0]
+    normal = layer[0].normal[c, pixel]
+    color = layer[0].ambient[c, pixel]
+    mask = masks[f, c, tile, lamps]
+    if mask != wp.uint64(0):
+        color *= open_share(
+            world, still, moving, f, c, x, y, width, height, mask, shares, hits, NOTHING, point, normal, phase
+        )
+    for lamp in range(lamps):
+        light = layer[0].light[c, pixel, lamp]
+        if wp.max(light) > DIM:
+            mask = masks[f, c, tile, lamp]
+            share = float(1.0)
+            sharp = world[0].lights[lamp].radius < SOFT
+            if mask != wp.uint64(0):
+                share = known_share(shares, hits, f, c, lamp, x, y, width, height, sharp)
+                if share < 0.0:
+                    share = shadow(world, still, moving, f, mask, world[0].lights[lamp], point, phase)
+            color += light * share
+    return color

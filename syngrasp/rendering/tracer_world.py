@@ -1,0 +1,108 @@
+"""From a rollout and a look to the world that the ray tracer's kernels read, on a device."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import warp as wp
+from numpy.typing import NDArray
+
+from syngrasp.records import Scene
+from syngrasp.rendering import packing, tracer_types
+from syngrasp.rendering.environment import environment_map
+from syngrasp.rendering.furniture import furniture
+from syngrasp.rendering.look import Look
+from syngrasp.rendering.packing import PlacedShape
+from syngrasp.rendering.shapes import SRGB_TO_LINEAR, mip_chain, relief_chain
+from syngrasp.rendering.textures import TextureFolder, material_image
+from syngrasp.rendering.tracer_dome import above_ground, dome_levels, harmonic_basis, harmonics, smaller
+
+F32 = NDArray[np.float32]
+F64 = NDArray[np.float64]
+U8 = NDArray[np.uint8]
+
+BACKDROP_HEIGHT = 256
+"""Rows of the environment as cameras see it directly."""
+
+_TEXTURE_SIZE = {"table": 512, "floor": 512}
+_DECODE = np.concatenate([SRGB_TO_LINEAR, np.arange(256, dtype=np.float32) / 255.0])
+
+
+def build_world(
+    scene: Scene,
+    look: Look,
+    still: list[PlacedShape],
+    moving: list[PlacedShape],
+    pixel: float,
+    device: str,
+    textures: TextureFolder | None = None,
+    environments: Path | None = None,
+    shaded: bool = True,
+) -> Any:
+    """A tracer_types.World: everything the kernels read that does not depend on the frame. `pixel` is an angle [rad].
+    Without `shaded` it is good for masks and depth only: surfaces and the environment are left out."""
+    parts, names = still + moving, [material.name for material in look.materials]
+    chains, materials = _surfaces(look, textures) if shaded else _blank(look)
+    rows, own = packing.part_rows(parts, len(chains))
+    texture_rows, texels = packing.texture_rows(chains + own)
+
+    def array(values: NDArray[Any], dtype: Any) -> wp.array:
+        return wp.array(values, dtype=dtype, device=device)
+
+    world = tracer_types.World()
+    world.still = array(rows[: len(still)], tracer_types.Part)
+    world.moving = array(rows[len(still) :], tracer_types.Part)
+    world.corner_normal = array(np.concatenate([placed.shape.corner_normal for placed in parts]), wp.vec3)
+    world.corner_uv = array(np.concatenate([placed.shape.corner_uv for placed in parts]), wp.vec2)
+    world.face_color = array(np.concatenate([placed.shape.face_color for placed in parts]), wp.vec3)
+    world.textures = array(texture_rows, tracer_types.Texture)
+    world.texels = array(texels, wp.uint8)
+    world.decode = array(_DECODE, float)
+    world.materials = array(materials, tracer_types.Material)
+    world.boxes = array(packing.box_rows(furniture(scene, look), names), tracer_types.Box)
+    lights = packing.light_rows(look.lights, scene.table_height)
+    world.lights = array(lights, tracer_types.Light)
+    if shaded:
+        backdrop = environment_map(look.environment, BACKDROP_HEIGHT, environments)
+        raw = smaller(backdrop, tracer_types.DOME_HEIGHT)
+        albedo = SRGB_TO_LINEAR[chains[names.index("table")][-1]].reshape(3) * look.material("table").tint
+        dome = above_ground(raw, _ground(look, lights, albedo, raw))
+        world.backdrop = array(backdrop, wp.vec3)
+        world.dome = array(dome_levels(dome), wp.vec3)
+        world.harmonics = array(harmonics(dome), wp.vec3)
+    world.pixel = pixel
+    return world
+
+
+def _surfaces(look: Look, folder: TextureFolder | None) -> tuple[list[list[U8]], NDArray[Any]]:
+    """Mip chains of the look's materials, then of their reliefs, and the materials' rows."""
+    chains, reliefs, rows = [], [], []
+    for index, material in enumerate(look.materials):
+        size = _TEXTURE_SIZE.get(material.name, 256)
+        image = material_image(material, size, folder)
+        chains.append(mip_chain(image))
+        relief, slope = -1, 0.0
+        if material.bump > 0.0:
+            relief = len(look.materials) + len(reliefs)
+            chain, slope = relief_chain(image.mean(axis=-1, dtype=np.float32) / 255.0)
+            reliefs.append(chain)
+        rows.append(packing.material_row(material, index, relief, slope))
+    return chains + reliefs, np.array(rows)
+
+
+def _blank(look: Look) -> tuple[list[list[U8]], NDArray[Any]]:
+    white = [np.full((1, 1, 3), 255, np.uint8)]
+    return [white], np.array([packing.material_row(material, 0, -1, 0.0) for material in look.materials])
+
+
+def _ground(look: Look, lights: NDArray[Any], albedo: F64, sky: F32) -> F64:
+    """Radiance (3,) of the table seen from above: its mean colour under the environment and the lamps, less what the
+    scene itself keeps from it."""
+    light = (harmonic_basis(np.array([[0.0, 0.0, 1.0]])) @ harmonics(sky))[0]
+    for row, lamp in zip(lights, look.lights, strict=True):
+        tint = row["color"] / max(float(row["color"] @ (0.2126, 0.7152, 0.0722)), 1e-9)
+        down = -lamp.direction[2] if lamp.kind != "point" else 0.8
+        light = light + max(down, 0.0) * lamp.intensity * tint
+    return 0.6 * albedo * light
