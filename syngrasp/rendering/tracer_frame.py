@@ -115,7 +115,22 @@ def shade_frame(
     if hit.part < 0 or outline:
         point = still_point(camera, layer, c, pixel, ray)
         behind = still_color(
-            world, still, moving, f, c, x, y, width, height, tile_masks, shares, hits, layer, point, phase
+            world,
+            still,
+            moving,
+            f,
+            c,
+            x,
+            y,
+            width,
+            height,
+            tile_masks,
+            shares,
+            hits,
+            layer,
+            point,
+            -wp.normalize(ray),
+            phase,
         )
     full = wp.vec3(FULL / camera.gain)
     color = behind
@@ -160,6 +175,7 @@ def shade_frame(
                         near.part,
                         shine,
                         view,
+                        near.t * world[0].pixel,
                         phase,
                         k - 1,
                     )

@@ -25,6 +25,7 @@ from syngrasp.rendering.tracer_types import Camera, Hit, Instance, StillLayer, S
 wp.set_module_options({"enable_backward": False})
 
 INSIDE = wp.constant(1.0e-4)  # [m] beyond a face before a ray goes on
+BACK = wp.constant(4.0e-3)  # [m] before the far side, from where what lies behind is looked for: it may touch the glass
 TINT_DEPTH = wp.constant(0.03)  # [m] of glass that gives light the part's colour
 
 
@@ -88,8 +89,8 @@ def trace_through(
         normal = instance.rotation * query.normal
         if wp.dot(normal, inner) > 0.0:
             normal = -normal
-        out.origin = start + inner * thickness - normal * INSIDE
         out.direction = bend(inner, normal, part.ior)
+        out.origin = start + inner * thickness - out.direction * BACK
     depth = wp.clamp(thickness / TINT_DEPTH, 0.1, 2.0)
     tint = wp.vec3(0.0)
     for k in range(3):
@@ -122,6 +123,7 @@ def seen_through(
     others = ALL_PARTS & ~bit(through.part)
     near = nearest_moving(world, moving, f, others, through.origin, through.direction, hit.t)
     view = -through.direction
+    size = near.t * world[0].pixel
     if near.part < 0 and hit.part == NOTHING:
         return sky(world, through.direction)
     # Where the camera itself sees the point, if it does.
@@ -139,17 +141,46 @@ def seen_through(
             world, world[0].moving[near.part], moving[f, near.part], near, through.origin, through.direction
         )
         return moving_color(
-            world, still, moving, f, c, x, y, width, height, part_masks, shares, hits, near.part, s, view, phase, -1
+            world,
+            still,
+            moving,
+            f,
+            c,
+            x,
+            y,
+            width,
+            height,
+            part_masks,
+            shares,
+            hits,
+            near.part,
+            s,
+            view,
+            size,
+            phase,
+            -1,
         )
     if inside and wp.abs(layer[0].t[c, y * width + x] - seen[2]) < 0.01 * seen[2]:
         return still_color(
-            world, still, moving, f, c, x, y, width, height, tile_masks, shares, hits, layer, point, phase
+            world, still, moving, f, c, x, y, width, height, tile_masks, shares, hits, layer, point, view, phase
         )
     s = still_surface(world, still, hit, through.origin, through.direction)
     color = ambient(world, s, view) * 0.7
     for lamp in range(world[0].lights.shape[0]):
         light = sample_light(world[0].lights[lamp], s.point, 0.0, 0.0)
         if faces(s, light.direction):
-            share = shadow(world, still, moving, f, ALL_PARTS, world[0].lights[lamp], s.point, phase)
+            share = shadow(
+                world,
+                still,
+                moving,
+                f,
+                ALL_PARTS,
+                world[0].lights[lamp],
+                s.point,
+                s.face_normal,
+                view,
+                size,
+                phase,
+            )
             color += wp.cw_mul(reflect_light(s, view, light), light.color) * share
     return color

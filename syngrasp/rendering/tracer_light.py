@@ -88,10 +88,12 @@ def moving_color(
     part: int,
     s: Surface,
     view: wp.vec3,
+    size: float,
     phase: float,
     sample: int,
 ) -> wp.vec3:
-    """Light that a moving part sends back. Sample −1 is the pixel's centre; 0…2 share the rays to a lamp's disc."""
+    """Light that a moving part sends back where a pixel is `size` [m] wide. Sample −1 is the pixel's centre; 0…2 share
+    the rays to a lamp's disc."""
     lamps = world[0].lights.shape[0]
     color = ambient(world, s, view) * open_share(
         world,
@@ -126,7 +128,19 @@ def moving_color(
                         angle = phase + 2.0943951 * float(sample)
                         share = shadow_ray(world, still, moving, f, mask, world[0].lights[lamp], s.point, 0.7, angle)
                     else:
-                        share = shadow(world, still, moving, f, mask, world[0].lights[lamp], s.point, phase)
+                        share = shadow(
+                            world,
+                            still,
+                            moving,
+                            f,
+                            mask,
+                            world[0].lights[lamp],
+                            s.point,
+                            s.face_normal,
+                            view,
+                            size,
+                            phase,
+                        )
             color += wp.cw_mul(reflect_light(s, view, light), light.color) * share
     return color
 
@@ -147,6 +161,7 @@ def still_color(
     hits: wp.array3d[Hit],
     layer: wp.array[StillLayer],
     point: wp.vec3,
+    view: wp.vec3,
     phase: float,
 ) -> wp.vec3:
     """The still layer's light, less what moving parts shadow."""
@@ -169,6 +184,9 @@ def still_color(
             if mask != wp.uint64(0):
                 share = known_share(shares, hits, f, c, lamp, x, y, width, height, sharp)
                 if share < 0.0:
-                    share = shadow(world, still, moving, f, mask, world[0].lights[lamp], point, phase)
+                    size = layer[0].t[c, pixel] * world[0].pixel
+                    share = shadow(
+                        world, still, moving, f, mask, world[0].lights[lamp], point, normal, view, size, phase
+                    )
             color += light * share
     return color

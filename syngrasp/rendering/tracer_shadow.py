@@ -89,11 +89,28 @@ def shadow(
     mask: wp.uint64,
     light: Light,
     point: wp.vec3,
+    normal: wp.vec3,
+    view: wp.vec3,
+    size: float,
     phase: float,
 ) -> float:
-    """Share of a lamp that a point sees, from two rays to opposite sides of the lamp."""
+    """Share of a lamp that a point sees: from two rays to opposite sides of the lamp, or, since small lamps cast sharp
+    shadows, from four places in the pixel, which is `size` [m] wide there and seen along −`view`."""
     if mask == wp.uint64(0):
         return 1.0
+    if light.radius < SOFT:
+        slant = wp.max(wp.dot(normal, view), 0.2)
+        along = wp.normalize(view - normal * wp.dot(normal, view) + normal * 1.0e-6) * (size / slant)
+        across = wp.cross(normal, wp.normalize(along)) * size
+        total = float(0.0)
+        a = float(-0.375)
+        b = float(-0.125)
+        for _ in range(4):
+            total += shadow_ray(world, still, moving, row, mask, light, point + along * a + across * b, 0.0, 0.0)
+            turned = -b
+            b = a
+            a = turned
+        return 0.25 * total
     one = shadow_ray(world, still, moving, row, mask, light, point, 0.7, phase)
     return 0.5 * (one + shadow_ray(world, still, moving, row, mask, light, point, 0.7, phase + 3.14159265))
 
@@ -237,7 +254,7 @@ def known_share(
     sharp: bool,
 ) -> float:
     """A lamp's share at a pixel, from the grid's points around it that lie on its surface; UNLIT where there are none
-    or where `sharp` forbids to mix light with shadow."""
+    or where a `sharp` shadow ends near by."""
     columns = (width + 1) // 2
     gx = x // 2
     gy = y // 2
@@ -257,6 +274,14 @@ def known_share(
             most = wp.max(most, share)
             total += share
             count += 1.0
-    if count == 0.0 or (sharp and most - least > 0.51):
+    if sharp:
+        for k in range(9):
+            nx = wp.clamp(gx + k % 3 - 1, 0, (width - 1) // 2)
+            ny = wp.clamp(gy + k // 3 - 1, 0, (height - 1) // 2)
+            share = shares[f, c, ny * columns + nx, lamp]
+            if share >= 0.0 and hits[f, c, 2 * ny * width + 2 * nx].part == own:
+                least = wp.min(least, share)
+                most = wp.max(most, share)
+    if count == 0.0 or (sharp and most - least > 0.1):
         return UNLIT
     return total / count

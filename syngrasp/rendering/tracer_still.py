@@ -149,6 +149,17 @@ def differs(a: Hit, b: Hit) -> bool:
     return wp.abs(a.t - b.t) > 0.03 * a.t or wp.dot(a.normal, b.normal) < 0.7
 
 
+@wp.func
+def still_differs(world: wp.array[World], a: Hit, b: Hit) -> bool:
+    """The same between pixels of the still layer, or an edge of a part's colours."""
+    if differs(a, b):
+        return True
+    if a.part < 0 or a.face == b.face:
+        return False
+    first = world[0].still[a.part].face0
+    return wp.max(wp.abs(world[0].face_color[first + a.face] - world[0].face_color[first + b.face])) > 0.05
+
+
 @wp.kernel
 def trace_still(
     world: wp.array[World],
@@ -170,13 +181,13 @@ def trace_still(
     here = hits[c, pixel]
     outline = False
     if x > 0:
-        outline = outline or differs(here, hits[c, pixel - 1])
+        outline = outline or still_differs(world, here, hits[c, pixel - 1])
     if x < width - 1:
-        outline = outline or differs(here, hits[c, pixel + 1])
+        outline = outline or still_differs(world, here, hits[c, pixel + 1])
     if y > 0:
-        outline = outline or differs(here, hits[c, pixel - width])
+        outline = outline or still_differs(world, here, hits[c, pixel - width])
     if y < height - 1:
-        outline = outline or differs(here, hits[c, pixel + width])
+        outline = outline or still_differs(world, here, hits[c, pixel + width])
     # Interleaved: 3 × 3 pixels hold each of the 9 · rays directions once, and are evened out later.
     stratum = x % 3 + 3 * (y % 3)
     if not outline or grid == 1:

@@ -68,7 +68,7 @@ def build_world(
         backdrop = environment_map(look.environment, BACKDROP_HEIGHT, environments)
         raw = smaller(backdrop, tracer_types.DOME_HEIGHT)
         albedo = SRGB_TO_LINEAR[chains[names.index("table")][-1]].reshape(3) * look.material("table").tint
-        dome = above_ground(raw, _ground(look, lights, albedo, raw))
+        dome = above_ground(raw, _ground(look, lights, np.asarray(albedo, np.float64), raw))
         world.backdrop = array(backdrop, wp.vec3)
         world.dome = array(dome_levels(dome), wp.vec3)
         world.harmonics = array(harmonics(dome), wp.vec3)
