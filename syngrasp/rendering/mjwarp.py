@@ -224,6 +224,7 @@ class MjWarpRenderer:
         layer.open = self._zeros((cameras, pixels), float)
         layer.light = self._zeros((cameras, pixels, lights), wp.vec3)
         layer.seen = self._zeros((cameras, pixels, lights), float)
+        layer.total = self._zeros((cameras, pixels), wp.vec3)
         return layer
 
     def _find_still(self, stage: _Stage) -> wp.array:
@@ -241,7 +242,7 @@ class MjWarpRenderer:
         quality = (self.options.still_grid, self.options.still_rays)
         self._launch(tracer_still.trace_still, dim, *scene, *size, *quality, hits, stage.layer)
         self._launch(tracer_compose.compose_still, dim, stage.world, *size, stage.layer)
-        gain = exposure_gain(stage.light.ambient.numpy() + stage.light.light.numpy().sum(axis=2), look)
+        gain = exposure_gain(stage.light.total.numpy(), look)
         rows = stage.rows.copy()
         rows["gain"] = gain
         lit = replace(stage, rows=rows, cameras=self._array(rows, tracer_types.Camera))

@@ -46,9 +46,9 @@ def exposure_gain(linear: F32, look: Look) -> F32:
 
 
 def tone_curve(contrast: float) -> F32:
-    """(1024,) display values in [0, 1] over sqrt(light / 8): Naka and Rushton's sigmoid, sRGB encoding, then
+    """(4096,) display values in [0, 1] over sqrt(light / 8): Naka and Rushton's sigmoid, sRGB encoding, then
     `contrast` as an exponent around mid-grey."""
-    x = (BRIGHTEST * np.linspace(0.0, 1.0, 1024) ** 2) ** CONTRAST
+    x = (BRIGHTEST * np.linspace(0.0, 1.0, 4096) ** 2) ** CONTRAST
     top = BRIGHTEST**CONTRAST
     # c so that sigmoid(0.18) / sigmoid(8) = 0.18
     grey = MID_GREY**CONTRAST
@@ -72,7 +72,7 @@ def blur_taps(sigma: float) -> F32:
     return (weights / weights.sum()).astype(np.float32)
 
 
-def normal_quantiles(count: int = 4096) -> F32:
+def normal_quantiles(count: int = 1024) -> F32:
     """(count,) values of the standard normal distribution at equal steps of probability."""
     return ndtri((np.arange(count) + 0.5) / count).astype(np.float32)
 

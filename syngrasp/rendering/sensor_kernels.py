@@ -32,10 +32,7 @@ def blur_rows(linear: wp.array3d[wp.vec3], width: int, gain: wp.array[wp.vec3], 
 def display(light: float, curve: wp.array[float]) -> float:
     """The tone curve's value at exposed light."""
     last = float(curve.shape[0] - 1)
-    place = wp.min(wp.sqrt(wp.max(light, 0.0) / BRIGHTEST), 0.9999) * last
-    index = int(place)
-    part = place - float(index)
-    return curve[index] * (1.0 - part) + curve[index + 1] * part
+    return curve[int(wp.min(wp.sqrt(wp.max(light, 0.0) / BRIGHTEST), 1.0) * last + 0.5)]
 
 
 @wp.kernel
@@ -48,7 +45,7 @@ def develop_columns(
     curve: wp.array[float],
     saturation: float,
     noise: float,
-    normal: wp.array[float],
+    normal: wp.array[float],  # (1024,)
     seed: int,
     first_frame: int,
     images: wp.array4d[wp.uint8],
@@ -67,9 +64,12 @@ def develop_columns(
     shown = wp.vec3(display(light[0], curve), display(light[1], curve), display(light[2], curve))
     grey = wp.vec3(0.2126 * shown[0] + 0.7152 * shown[1] + 0.0722 * shown[2])
     shown = grey + (shown - grey) * saturation
-    state = wp.rand_init(seed + first_frame + f, c * width * height + pixel)
+    draw = wp.uint32(0)
+    if noise > 0.0:
+        draw = wp.randu(wp.rand_init(seed + first_frame + f, c * width * height + pixel))
     for k in range(3):
         value = 255.0 * shown[k] + 0.5
         if noise > 0.0:
-            value += noise * normal[wp.randi(state, 0, normal.shape[0])]
+            # ten of the draw's bits for each colour
+            value += noise * normal[int((draw >> wp.uint32(10 * k)) & wp.uint32(1023))]
         images[f, c, pixel, k] = wp.uint8(int(wp.clamp(value, 0.0, 255.0)))

@@ -32,7 +32,8 @@ def compose_still(world: wp.array[World], width: int, height: int, layer: wp.arr
                 weight = tent(i - x, j - y, 2)
                 count += weight
                 free += weight * layer[0].open[c, j * width + i]
-    layer[0].ambient[c, pixel] = layer[0].ambient[c, pixel] * (free / count)
+    light = layer[0].ambient[c, pixel] * (free / count)
+    layer[0].ambient[c, pixel] = light
     for lamp in range(world[0].lights.shape[0]):
         seen = layer[0].seen[c, pixel, lamp]
         if wp.max(layer[0].light[c, pixel, lamp]) > 0.0:
@@ -50,6 +51,8 @@ def compose_still(world: wp.array[World], width: int, height: int, layer: wp.arr
                         total += weight * layer[0].seen[c, near, lamp]
             seen = total / lit
         layer[0].light[c, pixel, lamp] = layer[0].light[c, pixel, lamp] * seen
+        light += layer[0].light[c, pixel, lamp]
+    layer[0].total[c, pixel] = light
 
 
 @wp.func

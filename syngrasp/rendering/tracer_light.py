@@ -168,6 +168,11 @@ def still_color(
     pixel = y * width + x
     tile = tile_of(x, y, width)
     lamps = world[0].lights.shape[0]
+    blockers = wp.uint64(0)
+    for lamp in range(lamps + 1):
+        blockers = blockers | masks[f, c, tile, lamp]
+    if blockers == wp.uint64(0):
+        return layer[0].total[c, pixel]
     normal = layer[0].normal[c, pixel]
     color = layer[0].ambient[c, pixel]
     mask = masks[f, c, tile, lamps]

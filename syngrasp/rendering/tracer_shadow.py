@@ -258,6 +258,8 @@ def known_share(
     columns = (width + 1) // 2
     gx = x // 2
     gy = y // 2
+    if not sharp and x % 2 == 0 and y % 2 == 0:
+        return shares[f, c, gy * columns + gx, lamp]
     own = hits[f, c, y * width + x].part
     t = hits[f, c, y * width + x].t
     least = float(2.0)

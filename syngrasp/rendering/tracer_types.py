@@ -168,3 +168,4 @@ class StillLayer:
     open: wp.array2d[float]  # share of the sky that is seen
     light: wp.array3d[wp.vec3]  # each lamp's light; at first as if nothing stood in its way
     seen: wp.array3d[float]  # share of each lamp's light that arrives
+    total: wp.array2d[wp.vec3]  # all of the light when nothing moves

@@ -32,7 +32,7 @@ def test_the_curve_keeps_black_rises_and_ends_at_white() -> None:
     assert curve[0] == 0.0
     assert curve[-1] == pytest.approx(1.0)
     assert np.all(np.diff(curve) >= 0.0)
-    assert curve[int(1023 * np.sqrt(0.005 / 8))] < 0.04  # deep shadow is no grey veil
+    assert curve[int(4095 * np.sqrt(0.005 / 8))] < 0.04  # deep shadow is no grey veil
 
 
 def test_a_stop_of_exposure_doubles_the_light() -> None:
@@ -50,7 +50,7 @@ def test_blur_keeps_the_light_and_spreads_it_as_asked() -> None:
     dot = grey(0.0, 65)
     dot[0, 0, 32, 32] = 0.5
     image = develop(dot, UNIT, replace(PLAIN, blur=256 / 65))[0, 0]  # one pixel at this height
-    light = (np.searchsorted(tone_curve(1.0), image / 255.0) / 1023.0) ** 2 * 8.0
+    light = (np.searchsorted(tone_curve(1.0), image / 255.0) / 4095.0) ** 2 * 8.0
     assert light[..., 0].sum() == pytest.approx(0.5, rel=0.05)
     np.testing.assert_array_equal(image, image.transpose(1, 0, 2))
     assert image[32, 30, 0] < image[32, 31, 0] < image[32, 32, 0]
