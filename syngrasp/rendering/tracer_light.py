@@ -2,7 +2,7 @@
 """Ray tracer: the light that a camera gets from a point of a frame, on what moves and on the still layer."""
 
 # float(…) and int(…) declare a variable of a Warp kernel that a loop may change.
-# ruff: noqa: UP018
+# ruff: noqa: UP018, SIM102
 
 from __future__ import annotations
 
@@ -11,7 +11,17 @@ import warp as wp
 from syngrasp.rendering.tracer_cull import tile_of
 from syngrasp.rendering.tracer_rays import LAST_BIT, hit_part, invert
 from syngrasp.rendering.tracer_shading import ambient, reflect_light, sample_light
-from syngrasp.rendering.tracer_shadow import DIM, UNLIT, dome_ray, faces, known_share, shadow, shadow_ray
+from syngrasp.rendering.tracer_shadow import (
+    DIM,
+    UNLIT,
+    dome_ray,
+    faces,
+    grid_neighbours,
+    known_share,
+    shadow,
+    shadow_ends,
+    shadow_ray,
+)
 from syngrasp.rendering.tracer_still import NOTHING, OCCLUDES, SOFT
 from syngrasp.rendering.tracer_types import Hit, Instance, StillLayer, Surface, World
 
@@ -47,14 +57,9 @@ def open_share(
     moving: wp.array2d[Instance],
     f: int,
     c: int,
-    x: int,
-    y: int,
-    width: int,
-    height: int,
     mask: wp.uint64,
     shares: wp.array4d[float],
-    hits: wp.array3d[Hit],
-    part: int,
+    near: wp.vec4i,
     point: wp.vec3,
     normal: wp.vec3,
     phase: float,
@@ -62,9 +67,7 @@ def open_share(
     """Share of the environment's light that moving parts leave a point."""
     share = float(1.0)
     if mask != wp.uint64(0):
-        share = float(UNLIT)
-        if part == hits[f, c, y * width + x].part:
-            share = known_share(shares, hits, f, c, world[0].lights.shape[0], x, y, width, height, False)
+        share = known_share(shares, f, c, world[0].lights.shape[0], near)
         if share < 0.0:
             share = 0.5 * dome_ray(world, still, moving, f, mask, point, normal, 2, 9, phase)
             share += 0.5 * dome_ray(world, still, moving, f, mask, point, normal, 6, 9, phase)
@@ -95,34 +98,22 @@ def moving_color(
     """Light that a moving part sends back where a pixel is `size` [m] wide. Sample −1 is the pixel's centre; 0…2 share
     the rays to a lamp's disc."""
     lamps = world[0].lights.shape[0]
-    color = ambient(world, s, view) * open_share(
-        world,
-        still,
-        moving,
-        f,
-        c,
-        x,
-        y,
-        width,
-        height,
-        masks[f, part, lamps],
-        shares,
-        hits,
-        part,
-        s.point,
-        s.face_normal,
-        phase,
-    )
+    near = wp.vec4i(-1, -1, -1, -1)
+    if part == hits[f, c, y * width + x].part:
+        near = grid_neighbours(hits, f, c, x, y, width, height)
+    mask = masks[f, part, lamps]
+    color = ambient(world, s, view)
+    color *= open_share(world, still, moving, f, c, mask, shares, near, s.point, s.face_normal, phase)
     for lamp in range(lamps):
         light = sample_light(world[0].lights[lamp], s.point, 0.0, 0.0)
         if faces(s, light.direction) and wp.max(light.color) > DIM:
             mask = masks[f, part, lamp]
             share = float(1.0)
-            sharp = world[0].lights[lamp].radius < SOFT
             if mask != wp.uint64(0):
-                share = float(UNLIT)
-                if part == hits[f, c, y * width + x].part:
-                    share = known_share(shares, hits, f, c, lamp, x, y, width, height, sharp)
+                share = known_share(shares, f, c, lamp, near)
+                if world[0].lights[lamp].radius < SOFT and share >= 0.0:
+                    if shadow_ends(shares, f, c, lamp, x, y, width, height):
+                        share = UNLIT
                 if share < 0.0:
                     if sample >= 0:
                         angle = phase + 2.0943951 * float(sample)
@@ -174,20 +165,21 @@ def still_color(
     if blockers == wp.uint64(0):
         return layer[0].total[c, pixel]
     normal = layer[0].normal[c, pixel]
+    near = grid_neighbours(hits, f, c, x, y, width, height)
     color = layer[0].ambient[c, pixel]
     mask = masks[f, c, tile, lamps]
     if mask != wp.uint64(0):
-        color *= open_share(
-            world, still, moving, f, c, x, y, width, height, mask, shares, hits, NOTHING, point, normal, phase
-        )
+        color *= open_share(world, still, moving, f, c, mask, shares, near, point, normal, phase)
     for lamp in range(lamps):
         light = layer[0].light[c, pixel, lamp]
         if wp.max(light) > DIM:
             mask = masks[f, c, tile, lamp]
             share = float(1.0)
-            sharp = world[0].lights[lamp].radius < SOFT
             if mask != wp.uint64(0):
-                share = known_share(shares, hits, f, c, lamp, x, y, width, height, sharp)
+                share = known_share(shares, f, c, lamp, near)
+                if world[0].lights[lamp].radius < SOFT and share >= 0.0:
+                    if shadow_ends(shares, f, c, lamp, x, y, width, height):
+                        share = UNLIT
                 if share < 0.0:
                     size = layer[0].t[c, pixel] * world[0].pixel
                     share = shadow(

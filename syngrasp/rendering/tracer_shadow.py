@@ -241,49 +241,56 @@ def smooth_shares(
 
 
 @wp.func
-def known_share(
-    shares: wp.array4d[float],
-    hits: wp.array3d[Hit],
-    f: int,
-    c: int,
-    lamp: int,
-    x: int,
-    y: int,
-    width: int,
-    height: int,
-    sharp: bool,
-) -> float:
-    """A lamp's share at a pixel, from the grid's points around it that lie on its surface; UNLIT where there are none
-    or where a `sharp` shadow ends near by."""
+def grid_neighbours(hits: wp.array3d[Hit], f: int, c: int, x: int, y: int, width: int, height: int) -> wp.vec4i:
+    """The grid's points around a pixel that lie on its surface; −1 for those that do not."""
     columns = (width + 1) // 2
     gx = x // 2
     gy = y // 2
-    if not sharp and x % 2 == 0 and y % 2 == 0:
-        return shares[f, c, gy * columns + gx, lamp]
+    odd_x = x - 2 * gx
+    odd_y = y - 2 * gy
+    out = wp.vec4i(-1, -1, -1, -1)
+    if odd_x == 0 and odd_y == 0:
+        out[0] = gy * columns + gx
+        return out
     own = hits[f, c, y * width + x].part
     t = hits[f, c, y * width + x].t
-    least = float(2.0)
-    most = float(-1.0)
+    for j in range(odd_y + 1):
+        for i in range(odd_x + 1):
+            nx = wp.min(gx + i, (width - 1) // 2)
+            ny = wp.min(gy + j, (height - 1) // 2)
+            place = 2 * ny * width + 2 * nx
+            if hits[f, c, place].part == own and wp.abs(hits[f, c, place].t - t) < 0.03 * t:
+                out[2 * j + i] = ny * columns + nx
+    return out
+
+
+@wp.func
+def known_share(shares: wp.array4d[float], f: int, c: int, lamp: int, near: wp.vec4i) -> float:
+    """A lamp's share at a pixel from its neighbours on the grid; UNLIT where there are none."""
     total = float(0.0)
     count = float(0.0)
     for k in range(4):
-        nx = wp.min(gx + k % 2 * (x % 2), (width - 1) // 2)
-        ny = wp.min(gy + k // 2 * (y % 2), (height - 1) // 2)
-        place = 2 * ny * width + 2 * nx
-        share = shares[f, c, ny * columns + nx, lamp]
-        if share >= 0.0 and hits[f, c, place].part == own and wp.abs(hits[f, c, place].t - t) < 0.03 * t:
-            least = wp.min(least, share)
-            most = wp.max(most, share)
-            total += share
-            count += 1.0
-    if sharp:
-        for k in range(9):
-            nx = wp.clamp(gx + k % 3 - 1, 0, (width - 1) // 2)
-            ny = wp.clamp(gy + k // 3 - 1, 0, (height - 1) // 2)
-            share = shares[f, c, ny * columns + nx, lamp]
-            if share >= 0.0 and hits[f, c, 2 * ny * width + 2 * nx].part == own:
-                least = wp.min(least, share)
-                most = wp.max(most, share)
-    if count == 0.0 or (sharp and most - least > 0.1):
+        if near[k] >= 0:
+            share = shares[f, c, near[k], lamp]
+            if share >= 0.0:
+                total += share
+                count += 1.0
+    if count == 0.0:
         return UNLIT
     return total / count
+
+
+@wp.func
+def shadow_ends(shares: wp.array4d[float], f: int, c: int, lamp: int, x: int, y: int, width: int, height: int) -> bool:
+    """Whether the edge of a sharp shadow runs near a pixel."""
+    columns = (width + 1) // 2
+    least = float(2.0)
+    most = float(-1.0)
+    for k in range(9):
+        nx = wp.clamp(x // 2 + k % 3 - 1, 0, (width - 1) // 2)
+        ny = wp.clamp(y // 2 + k // 3 - 1, 0, (height - 1) // 2)
+        share = shares[f, c, ny * columns + nx, lamp]
+        if share >= 0.0:
+            least = wp.min(least, share)
+            most = wp.max(most, share)
+    return most - least > 0.1

@@ -27,6 +27,7 @@ BACKDROP_HEIGHT = 256
 """Rows of the environment as cameras see it directly."""
 
 _TEXTURE_SIZE = {"table": 512, "floor": 512}
+_BELOW = ("table", "floor")
 _DECODE = np.concatenate([SRGB_TO_LINEAR, np.arange(256, dtype=np.float32) / 255.0])
 
 
@@ -67,8 +68,8 @@ def build_world(
     if shaded:
         backdrop = environment_map(look.environment, BACKDROP_HEIGHT, environments)
         raw = smaller(backdrop, tracer_types.DOME_HEIGHT)
-        albedo = SRGB_TO_LINEAR[chains[names.index("table")][-1]].reshape(3) * look.material("table").tint
-        dome = above_ground(raw, _ground(look, lights, np.asarray(albedo, np.float64), raw))
+        albedo = [SRGB_TO_LINEAR[chains[names.index(n)][-1]].reshape(3) * look.material(n).tint for n in _BELOW]
+        dome = above_ground(raw, _ground(look, lights, np.mean(albedo, axis=0), raw))
         world.backdrop = array(backdrop, wp.vec3)
         world.dome = array(dome_levels(dome), wp.vec3)
         world.harmonics = array(harmonics(dome), wp.vec3)
@@ -98,8 +99,8 @@ def _blank(look: Look) -> tuple[list[list[U8]], NDArray[Any]]:
 
 
 def _ground(look: Look, lights: NDArray[Any], albedo: F64, sky: F32) -> F64:
-    """Radiance (3,) of the table seen from above: its mean colour under the environment and the lamps, less what the
-    scene itself keeps from it."""
+    """Radiance (3,) of what is below: the mean colour `albedo` of table and floor under the environment and the lamps,
+    less what the scene itself keeps from it."""
     light = (harmonic_basis(np.array([[0.0, 0.0, 1.0]])) @ harmonics(sky))[0]
     for row, lamp in zip(lights, look.lights, strict=True):
         tint = row["color"] / max(float(row["color"] @ (0.2126, 0.7152, 0.0722)), 1e-9)
