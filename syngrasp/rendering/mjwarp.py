@@ -133,30 +133,28 @@ class MjWarpRenderer:
         """
         parts = self._parts(rollout, models, look)
         k = isqrt(self.options.samples)
-        stage = self._stage(rollout, look, parts, k * self.width, k * self.height)
-        shape = (len(rollout.joint_position), len(look.cameras), self.height, self.width)
-        images = np.empty((*shape, 3), np.uint8)
-        if k == 1:
-            masks, depth = np.empty(shape, np.uint8), np.empty(shape, np.uint16)
-        else:
-            masks, depth = self._labels(self._stage(rollout, look, parts, self.width, self.height, shaded=False))
-            if accept is not None and not accept(masks[0]):
+        plain = None
+        if accept is not None or k > 1:
+            plain = self._stage(rollout, look, parts, self.width, self.height, shaded=False)
+        if accept is not None and plain is not None:
+            first, _ = self._labels(replace(plain, windows=plain.windows[:1]))
+            if not accept(first[0]):
                 return None
-        still_hits = self._find_still(stage)
-        lit: tuple[_Stage, Development] | None = None
+        stage = self._stage(rollout, look, parts, k * self.width, k * self.height)
+        stage, development = self._light_still(stage, self._find_still(stage), look)
+        shape = (len(rollout.joint_position), len(look.cameras), self.height, self.width)
+        images, buffers = np.empty((*shape, 3), np.uint8), self._buffers(stage, shape[0])
+        masks, depth = np.empty(shape, np.uint8), np.empty(shape, np.uint16)
         for found in self._found(stage):
-            n = found.span.stop - found.span.start
+            span, n = found.span, found.span.stop - found.span.start
+            linear = self._shade(stage, found, buffers)
+            development.develop(linear, buffers.scratch, span.start, n, buffers.images)
+            images[span] = buffers.images.numpy()[:n].reshape(n, *shape[1:], 3)
             if k == 1:
-                masks[found.span] = found.masks.numpy()[:n].reshape(n, *shape[1:])
-                depth[found.span] = found.depth.numpy()[:n].reshape(n, *shape[1:])
-                if lit is None and accept is not None and not accept(masks[0]):
-                    return None
-            if lit is None:
-                lit = self._light_still(stage, still_hits, look)
-                buffers = self._buffers(lit[0], shape[0])
-            linear = self._shade(lit[0], found, buffers)
-            lit[1].develop(linear, buffers.scratch, found.span.start, n, buffers.images)
-            images[found.span] = buffers.images.numpy()[:n].reshape(n, *shape[1:], 3)
+                masks[span] = found.masks.numpy()[:n].reshape(n, *shape[1:])
+                depth[span] = found.depth.numpy()[:n].reshape(n, *shape[1:])
+        if k > 1 and plain is not None:
+            masks, depth = self._labels(plain)
         return Pictures(images, masks, depth)
 
     def trace_labels(self, rollout: Rollout, models: Sequence[ObjectModel], look: Look) -> tuple[U8, U16]:
