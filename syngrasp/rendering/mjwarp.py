@@ -20,6 +20,7 @@ from syngrasp.rendering import (
     tracer_compose,
     tracer_cull,
     tracer_frame,
+    tracer_mirror,
     tracer_shadow,
     tracer_still,
     tracer_types,
@@ -34,6 +35,7 @@ from syngrasp.rendering.shapes import Shape, make_shape
 from syngrasp.rendering.surfaces import SurfaceMesh
 from syngrasp.rendering.textures import TextureFolder
 from syngrasp.rendering.tracer_cull import TILE
+from syngrasp.rendering.tracer_stage import Buffers, Found, Stage, empty_layer
 from syngrasp.rendering.tracer_world import build_world
 from syngrasp.robots.base import Robot
 from syngrasp.warp_device import start_warp
@@ -55,52 +57,6 @@ class TraceOptions:
     samples: int = 1  # per pixel everywhere, a square number: 4 traces twice the width and height
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class _Stage:
-    """What the kernels of every frame read."""
-
-    width: int
-    height: int
-    moving: list[PlacedShape]
-    windows: NDArray[np.int32]  # (F, C, K, 4)
-    lights: int
-    rows: NDArray[Any]  # (C,) Camera rows
-    world: wp.array  # (1,) tracer_types.World
-    still: wp.array  # (1, K) Instance
-    cameras: wp.array  # (C,) Camera
-    light: Any  # tracer_types.StillLayer
-    layer: wp.array  # (1,) of it
-    kept: Any  # the World: its arrays live as long as it does
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class _Found:
-    """What the cameras see in a batch of frames: device arrays (F, C, …)."""
-
-    span: slice
-    placed: wp.array  # (F, K) Instance
-    views: wp.array
-    hits: wp.array
-    masks: wp.array
-    depth: wp.array
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class _Buffers:
-    """Device memory that batches of frames share: F frames, C cameras, L lamps."""
-
-    balls: wp.array  # (C, tiles)
-    tile_masks: wp.array  # (F, C, tiles, L + 1)
-    part_masks: wp.array  # (F, K, L + 1)
-    shares: wp.array  # (F, C, grid, L + 1)
-    smoothed: wp.array
-    fine: wp.array  # (F, C, samples) light
-    linear: wp.array  # (F, C, P) light
-    scratch: wp.array
-    most: wp.array  # (C,)
-    images: wp.array  # (F, C, P, 3)
-
-
 class MjWarpRenderer:
     """Renders rollouts. Keeps the robot's and the last objects' meshes; no state that changes a picture."""
 
@@ -115,7 +71,15 @@ class MjWarpRenderer:
         environments: Path | None = None,
     ) -> None:
         start_warp(device, "render.device")
-        modules = (tracer_still, tracer_compose, tracer_cull, tracer_shadow, tracer_frame, sensor_kernels)
+        modules = (
+            tracer_still,
+            tracer_compose,
+            tracer_cull,
+            tracer_shadow,
+            tracer_mirror,
+            tracer_frame,
+            sensor_kernels,
+        )
         for module in modules:
             wp.load_module(module, device=device)
         self.device = device
@@ -186,7 +150,7 @@ class MjWarpRenderer:
 
     def _stage(
         self, rollout: Rollout, look: Look, parts: list[PlacedShape], width: int, height: int, shaded: bool = True
-    ) -> _Stage:
+    ) -> Stage:
         """The scene at a picture's size. What light goes through counts as moving: the still layer knows no such."""
         loose = [p.part.moves() or p.part.finish.transmission > 0.0 for p in parts]
         moving = [placed for placed, free in zip(parts, loose, strict=True) if free]
@@ -197,8 +161,8 @@ class MjWarpRenderer:
         pixel = 2.0 * float(np.tan(0.5 * look.cameras[0].fovy)) / height
         files = (self._textures, self._environments)
         world = build_world(rollout.scene, look, still, moving, pixel, self.device, *files, shaded)
-        light = self._layer(len(poses), width * height, len(look.lights))
-        return _Stage(
+        light = empty_layer(len(poses), width * height, len(look.lights), self.device)
+        return Stage(
             width=width,
             height=height,
             moving=moving,
@@ -213,19 +177,7 @@ class MjWarpRenderer:
             kept=world,
         )
 
-    def _layer(self, cameras: int, pixels: int, lights: int) -> Any:
-        layer = tracer_types.StillLayer()
-        layer.t = self._zeros((cameras, pixels), float)
-        layer.label = self._zeros((cameras, pixels), wp.uint8)
-        layer.normal = self._zeros((cameras, pixels), wp.vec3)
-        layer.ambient = self._zeros((cameras, pixels), wp.vec3)
-        layer.open = self._zeros((cameras, pixels), float)
-        layer.light = self._zeros((cameras, pixels, lights), wp.vec3)
-        layer.seen = self._zeros((cameras, pixels, lights), float)
-        layer.total = self._zeros((cameras, pixels), wp.vec3)
-        return layer
-
-    def _find_still(self, stage: _Stage) -> wp.array:
+    def _find_still(self, stage: Stage) -> wp.array:
         dim = (len(stage.rows), stage.width * stage.height)
         hits = self._empty(dim, tracer_types.Hit)
         self._launch(
@@ -233,12 +185,13 @@ class MjWarpRenderer:
         )
         return hits
 
-    def _light_still(self, stage: _Stage, hits: wp.array, look: Look) -> tuple[_Stage, Development]:
+    def _light_still(self, stage: Stage, hits: wp.array, look: Look) -> tuple[Stage, Development]:
         """Lights the still layer, and meters it."""
         dim = (len(stage.rows), stage.width * stage.height)
         scene, size = (stage.world, stage.still, stage.cameras), (stage.width, stage.height)
         quality = (self.options.still_grid, self.options.still_rays)
         self._launch(tracer_still.trace_still, dim, *scene, *size, *quality, hits, stage.layer)
+        self._launch(tracer_mirror.mirror_still, dim, *scene, stage.width, hits, stage.layer)
         self._launch(tracer_compose.compose_still, dim, stage.world, *size, stage.layer)
         gain = exposure_gain(stage.light.total.numpy(), look)
         rows = stage.rows.copy()
@@ -246,7 +199,7 @@ class MjWarpRenderer:
         lit = replace(stage, rows=rows, cameras=self._array(rows, tracer_types.Camera))
         return lit, Development(look.sensor, gain, self.width, self.height, self.device)
 
-    def _found(self, stage: _Stage) -> Iterator[_Found]:
+    def _found(self, stage: Stage) -> Iterator[Found]:
         """Traces the moving parts, batch by batch."""
         (frames, count), pixels = stage.windows.shape[:2], stage.width * stage.height
         size = min(self.options.batch, frames)
@@ -263,9 +216,9 @@ class MjWarpRenderer:
             self._launch(tracer_cull.view_tiles, (n, count, tiles), window, stage.width, views)
             scene = (stage.world, placed, views, stage.cameras, stage.width, stage.layer)
             self._launch(tracer_frame.find_moving, (n, count, pixels), *scene, hits, masks, depth)
-            yield _Found(span, placed, views, hits, masks, depth)
+            yield Found(span, placed, views, hits, masks, depth)
 
-    def _labels(self, stage: _Stage) -> tuple[U8, U16]:
+    def _labels(self, stage: Stage) -> tuple[U8, U16]:
         shape = (*stage.windows.shape[:2], stage.height, stage.width)
         masks, depth = np.empty(shape, np.uint8), np.empty(shape, np.uint16)
         self._find_still(stage)
@@ -275,7 +228,7 @@ class MjWarpRenderer:
             depth[found.span] = found.depth.numpy()[:n].reshape(n, *shape[1:])
         return masks, depth
 
-    def _buffers(self, stage: _Stage, frames: int) -> _Buffers:
+    def _buffers(self, stage: Stage, frames: int) -> Buffers:
         size, count, pixels = min(self.options.batch, frames), len(stage.rows), stage.width * stage.height
         slots = stage.lights + 1  # the lamps and the environment
         tiles = -(-stage.width // TILE) * -(-stage.height // TILE)
@@ -286,12 +239,14 @@ class MjWarpRenderer:
             tracer_cull.bound_tiles, (count, tiles), stage.cameras, stage.width, stage.height, stage.layer, balls
         )
         most = (tracer_frame.FULL / stage.rows["gain"]).astype(np.float32)
-        return _Buffers(
+        return Buffers(
             balls=balls,
             tile_masks=self._empty((size, count, tiles, slots), wp.uint64),
             part_masks=self._empty((size, len(stage.moving), slots), wp.uint64),
             shares=self._empty((size, count, grid, slots), float),
             smoothed=self._empty((size, count, grid, slots), float),
+            reflected=self._empty((size, count, grid), wp.vec3),
+            mirrors=self._empty((size, count, grid), wp.vec3),
             fine=self._empty((size, count, pixels), wp.vec3),
             linear=self._empty((size, count, stored), wp.vec3),
             scratch=self._empty((size, count, stored), wp.vec3),
@@ -299,7 +254,7 @@ class MjWarpRenderer:
             images=self._empty((size, count, stored, 3), wp.uint8),
         )
 
-    def _shade(self, stage: _Stage, found: _Found, buffers: _Buffers) -> wp.array:
+    def _shade(self, stage: Stage, found: Found, buffers: Buffers) -> wp.array:
         """Light (F, C, P) of a batch of frames at the stored size."""
         n, count = found.span.stop - found.span.start, len(stage.rows)
         tiles, grid = buffers.balls.shape[1], buffers.shares.shape[2]
@@ -320,11 +275,16 @@ class MjWarpRenderer:
                 (n, count, grid),
                 *(stage.world, stage.width, stage.height, buffers.tile_masks, found.hits, source, out),
             )
+        seen = (stage.layer, found.hits)
+        at = (stage.world, found.placed, stage.cameras, stage.width)
+        self._launch(tracer_mirror.mirror_moving, (n, count, grid), *at, *seen, buffers.reflected)
+        size = (stage.width, stage.height)
+        self._launch(tracer_mirror.smooth_mirror, (n, count, grid), *size, *seen, buffers.reflected, buffers.mirrors)
         self._launch(
             tracer_frame.shade_frame,
             (n, count, stage.width * stage.height),
             *(*moved, stage.cameras, stage.width, stage.height, int(self.options.smooth), stage.layer, found.views),
-            *(*masks, found.hits, buffers.shares, buffers.fine),
+            *(*masks, found.hits, buffers.shares, buffers.mirrors, buffers.fine),
         )
         k = stage.width // self.width
         if k == 1:

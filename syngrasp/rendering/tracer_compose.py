@@ -26,13 +26,18 @@ def compose_still(world: wp.array[World], width: int, height: int, layer: wp.arr
     t = layer[0].t[c, pixel]
     count = float(0.0)
     free = float(0.0)
+    taken = wp.vec3(0.0)
+    change = wp.vec3(0.0)
     for j in range(wp.max(y - 2, 0), wp.min(y + 3, height)):
         for i in range(wp.max(x - 2, 0), wp.min(x + 3, width)):
             if alike(layer, c, j * width + i, pixel, normal, t):
                 weight = tent(i - x, j - y, 2)
                 count += weight
                 free += weight * layer[0].open[c, j * width + i]
-    light = layer[0].ambient[c, pixel] * (free / count)
+                taken += weight * layer[0].taken[c, j * width + i]
+                change += weight * layer[0].change[c, j * width + i]
+    direct = wp.max(layer[0].ambient[c, pixel] - taken / count, wp.vec3(0.0))
+    light = direct * (free / count) + change / count
     layer[0].ambient[c, pixel] = light
     for lamp in range(world[0].lights.shape[0]):
         seen = layer[0].seen[c, pixel, lamp]

@@ -88,6 +88,7 @@ def shade_frame(
     part_masks: wp.array3d[wp.uint64],
     hits: wp.array3d[Hit],
     shares: wp.array4d[float],
+    mirrors: wp.array3d[wp.vec3],
     linear: wp.array3d[wp.vec3],
 ):
     """Light (F, C, pixels) at the cameras. `smooth` adds three samples on outlines and on glass."""
@@ -127,6 +128,7 @@ def shade_frame(
             tile_masks,
             shares,
             hits,
+            mirrors,
             layer,
             point,
             -wp.normalize(ray),
@@ -196,6 +198,7 @@ def shade_frame(
                                 part_masks,
                                 shares,
                                 hits,
+                                mirrors,
                                 layer,
                                 through,
                                 phase,

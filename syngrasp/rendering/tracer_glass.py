@@ -114,6 +114,7 @@ def seen_through(
     part_masks: wp.array3d[wp.uint64],
     shares: wp.array4d[float],
     hits: wp.array3d[Hit],
+    mirrors: wp.array3d[wp.vec3],
     layer: wp.array[StillLayer],
     through: Through,
     phase: float,
@@ -162,7 +163,23 @@ def seen_through(
         )
     if inside and wp.abs(layer[0].t[c, y * width + x] - seen[2]) < 0.01 * seen[2]:
         return still_color(
-            world, still, moving, f, c, x, y, width, height, tile_masks, shares, hits, layer, point, view, phase
+            world,
+            still,
+            moving,
+            f,
+            c,
+            x,
+            y,
+            width,
+            height,
+            tile_masks,
+            shares,
+            hits,
+            mirrors,
+            layer,
+            point,
+            view,
+            phase,
         )
     s = still_surface(world, still, hit, through.origin, through.direction)
     color = ambient(world, s, view) * 0.7

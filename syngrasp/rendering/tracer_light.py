@@ -150,19 +150,21 @@ def still_color(
     masks: wp.array4d[wp.uint64],
     shares: wp.array4d[float],
     hits: wp.array3d[Hit],
+    mirrors: wp.array3d[wp.vec3],
     layer: wp.array[StillLayer],
     point: wp.vec3,
     view: wp.vec3,
     phase: float,
 ) -> wp.vec3:
-    """The still layer's light, less what moving parts shadow."""
+    """The still layer's light, less what moving parts shadow, with their mirror images."""
     pixel = y * width + x
     tile = tile_of(x, y, width)
     lamps = world[0].lights.shape[0]
     blockers = wp.uint64(0)
     for lamp in range(lamps + 1):
         blockers = blockers | masks[f, c, tile, lamp]
-    if blockers == wp.uint64(0):
+    polished = layer[0].roughness[c, pixel] > 0.0
+    if blockers == wp.uint64(0) and not polished:
         return layer[0].total[c, pixel]
     normal = layer[0].normal[c, pixel]
     near = grid_neighbours(hits, f, c, x, y, width, height)
@@ -186,4 +188,12 @@ def still_color(
                         world, still, moving, f, mask, world[0].lights[lamp], point, normal, view, size, phase
                     )
             color += light * share
+    if polished:
+        image = wp.vec3(0.0)
+        count = float(1.0e-6)
+        for k in range(4):
+            if near[k] >= 0:
+                image += mirrors[f, c, near[k]]
+                count += 1.0
+        color = wp.max(color + image / count, wp.vec3(0.0))
     return color

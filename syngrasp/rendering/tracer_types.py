@@ -169,3 +169,8 @@ class StillLayer:
     light: wp.array3d[wp.vec3]  # each lamp's light; at first as if nothing stood in its way
     seen: wp.array3d[float]  # share of each lamp's light that arrives
     total: wp.array2d[wp.vec3]  # all of the light when nothing moves
+    roughness: wp.array2d[float]  # of polished surfaces; 0 elsewhere
+    gloss: wp.array2d[wp.vec3]  # share of the light that these mirror
+    shown: wp.array2d[wp.vec3]  # radiance of what they mirror
+    taken: wp.array2d[wp.vec3]  # that share of the environment's light that something stands before
+    change: wp.array2d[wp.vec3]  # and the light of what stands there

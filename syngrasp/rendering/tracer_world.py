@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from syngrasp.records import Scene
 from syngrasp.rendering import packing, tracer_types
-from syngrasp.rendering.environment import environment_map
+from syngrasp.rendering.environment import directions, environment_map
 from syngrasp.rendering.furniture import furniture
 from syngrasp.rendering.look import Look
 from syngrasp.rendering.packing import PlacedShape
@@ -27,7 +27,7 @@ BACKDROP_HEIGHT = 256
 """Rows of the environment as cameras see it directly."""
 
 _TEXTURE_SIZE = {"table": 512, "floor": 512}
-_BELOW = ("table", "floor")
+_AROUND = ("table", "floor", "wall")
 _DECODE = np.concatenate([SRGB_TO_LINEAR, np.arange(256, dtype=np.float32) / 255.0])
 
 
@@ -68,8 +68,8 @@ def build_world(
     if shaded:
         backdrop = environment_map(look.environment, BACKDROP_HEIGHT, environments)
         raw = smaller(backdrop, tracer_types.DOME_HEIGHT)
-        albedo = [SRGB_TO_LINEAR[chains[names.index(n)][-1]].reshape(3) * look.material(n).tint for n in _BELOW]
-        dome = above_ground(raw, _ground(look, lights, np.mean(albedo, axis=0), raw))
+        albedo = {n: SRGB_TO_LINEAR[chains[names.index(n)][-1]].reshape(3) * look.material(n).tint for n in _AROUND}
+        dome = _surroundings(scene, look, lights, albedo, raw)
         world.backdrop = array(backdrop, wp.vec3)
         world.dome = array(dome_levels(dome), wp.vec3)
         world.harmonics = array(harmonics(dome), wp.vec3)
@@ -98,12 +98,34 @@ def _blank(look: Look) -> tuple[list[list[U8]], NDArray[Any]]:
     return [white], np.array([packing.material_row(material, 0, -1, 0.0) for material in look.materials])
 
 
-def _ground(look: Look, lights: NDArray[Any], albedo: F64, sky: F32) -> F64:
-    """Radiance (3,) of what is below: the mean colour `albedo` of table and floor under the environment and the lamps,
-    less what the scene itself keeps from it."""
-    light = (harmonic_basis(np.array([[0.0, 0.0, 1.0]])) @ harmonics(sky))[0]
+def _surroundings(scene: Scene, look: Look, lights: NDArray[Any], albedo: dict[str, F32], sky: F32) -> F32:
+    """The environment as the workspace sees it: walls stand before it, and table and floor are below. They have their
+    mean colour under the environment and the lamps, less what the scene itself keeps from them."""
+    below = 0.5 * (albedo["table"] + albedo["floor"])
+    out = above_ground(sky, 0.6 * below * _light_on((0.0, 0.0, 1.0), look, lights, sky))
+    centre, towards = np.array([0.5, 0.0, scene.table_height + 0.2]), directions(len(sky))
+    for block in furniture(scene, look):
+        if block.material == "wall":
+            lower, upper = np.array(block.lower) - centre, np.array(block.upper) - centre
+            with np.errstate(divide="ignore"):
+                a, b = lower / towards, upper / towards
+            near, far = np.minimum(a, b).max(axis=-1), np.maximum(a, b).min(axis=-1)
+            axis = int(np.argmin(upper[:2] - lower[:2]))  # walls are thin along it
+            inward = np.zeros(3)
+            inward[axis] = -np.sign(lower[axis])
+            out[(near < far) & (near > 0.0)] = 0.7 * albedo["wall"] * _light_on(inward, look, lights, sky)
+    return out
+
+
+def _light_on(normal: Any, look: Look, lights: NDArray[Any], sky: F32) -> F64:
+    """Irradiance / π (3,) on an unshaded surface at the workspace's centre."""
+    n = np.array(normal, np.float64)
+    light = np.maximum(harmonic_basis(n[None]) @ harmonics(sky), 0.0)[0]
     for row, lamp in zip(lights, look.lights, strict=True):
         tint = row["color"] / max(float(row["color"] @ (0.2126, 0.7152, 0.0722)), 1e-9)
-        down = -lamp.direction[2] if lamp.kind != "point" else 0.8
-        light = light + max(down, 0.0) * lamp.intensity * tint
-    return 0.6 * albedo * light
+        toward = -np.array(lamp.direction)
+        if lamp.kind == "point":
+            toward = np.array(lamp.position) - (0.5, 0.0, 0.0)
+            toward /= max(float(np.linalg.norm(toward)), 1e-9)
+        light = light + max(float(toward @ n), 0.0) * lamp.intensity * tint
+    return light

@@ -256,10 +256,10 @@ def test_glass_shows_what_is_behind_it_and_labels_itself(robot: Robot, renderer:
 
 
 def test_relief_changes_shading_but_no_label(renderer: MjWarpRenderer, shot: Shot) -> None:
-    materials = tuple(replace(m, family="brick", tile=0.4, bump=0.0) if m.name == "table" else m
+    materials = tuple(replace(m, family="brick", tile=0.4, roughness=0.8, bump=0.0) if m.name == "table" else m
                       for m in shot.look.materials)  # fmt: skip
     flat_look = replace(shot.look, materials=materials, sensor=replace(shot.look.sensor, noise=0.0))
-    raised = tuple(replace(m, bump=0.01) if m.name == "table" else m for m in materials)
+    raised = tuple(replace(m, bump=0.02) if m.name == "table" else m for m in materials)
     flat = renderer.render(shot.rollout, shot.models, flat_look)
     bumpy = renderer.render(shot.rollout, shot.models, replace(flat_look, materials=raised))
     assert flat is not None
