@@ -25,6 +25,9 @@ U8 = NDArray[np.uint8]
 MID_GREY = 0.18
 """Reflectance that a picture shows as itself."""
 
+WHITEST = 1.25
+"""Exposed light that automatic exposure gives to the brightest twentieth of a picture, at most."""
+
 CONTRAST = 1.35
 """Exponent n of the tone curve; its slope at mid-grey in doublings is n · 0.82."""
 
@@ -41,8 +44,8 @@ def exposure_gain(linear: F32, look: Look) -> F32:
     height = [1.0 if lamp.kind == "point" else max(-lamp.direction[2], 0.5) for lamp in look.lights]
     lamps = sum(k * lamp.intensity for k, lamp in zip(height, look.lights, strict=True))
     white = 0.8 * look.environment.intensity + lamps
-    bright = np.maximum(np.quantile(luminance, 0.95, axis=1), 0.75 * white)
-    return np.minimum(gain, 1.0 / np.maximum(bright, 1e-3)).astype(np.float32)
+    bright = np.maximum(np.quantile(luminance, 0.95, axis=1), 0.5 * white)
+    return np.minimum(gain, WHITEST / np.maximum(bright, 1e-3)).astype(np.float32)
 
 
 def tone_curve(contrast: float) -> F32:
