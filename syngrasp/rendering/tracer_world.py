@@ -69,7 +69,7 @@ def build_world(
         backdrop = environment_map(look.environment, BACKDROP_HEIGHT, environments)
         raw = smaller(backdrop, tracer_types.DOME_HEIGHT)
         albedo = {n: SRGB_TO_LINEAR[chains[names.index(n)][-1]].reshape(3) * look.material(n).tint for n in _AROUND}
-        dome = _surroundings(scene, look, lights, albedo, raw)
+        dome = surroundings(scene, look, lights, albedo, raw)
         world.backdrop = array(backdrop, wp.vec3)
         world.dome = array(dome_levels(dome), wp.vec3)
         world.harmonics = array(harmonics(dome), wp.vec3)
@@ -98,7 +98,7 @@ def _blank(look: Look) -> tuple[list[list[U8]], NDArray[Any]]:
     return [white], np.array([packing.material_row(material, 0, -1, 0.0) for material in look.materials])
 
 
-def _surroundings(scene: Scene, look: Look, lights: NDArray[Any], albedo: dict[str, F32], sky: F32) -> F32:
+def surroundings(scene: Scene, look: Look, lights: NDArray[Any], albedo: dict[str, F32], sky: F32) -> F32:
     """The environment as the workspace sees it: walls stand before it, and table and floor are below. They have their
     mean colour under the environment and the lamps, less what the scene itself keeps from them."""
     below = 0.5 * (albedo["table"] + albedo["floor"])

@@ -10,12 +10,17 @@ import warp as wp
 
 from syngrasp.rendering import tracer_types
 from syngrasp.rendering.environment import directions
+from syngrasp.rendering.packing import light_rows
+from syngrasp.rendering.randomize import PAPER_CAMERAS, RandomizeConfig, draw_look
 from syngrasp.rendering.shapes import relief_chain
 from syngrasp.rendering.tracer_dome import above_ground, dome_levels, harmonic_basis, harmonics, smaller
 from syngrasp.rendering.tracer_shading import ambient
 from syngrasp.rendering.tracer_sky import irradiance, mirrored
 from syngrasp.rendering.tracer_types import DOME_HEIGHT, DOME_LEVELS
+from syngrasp.rendering.tracer_world import surroundings
+from syngrasp.seeding import named_rng
 from syngrasp.warp_device import start_warp
+from tests.rendering import scenes
 
 NORMALS = np.array([[0, 0, 1], [0, 0, -1], [1, 0, 0], [0.6, -0.64, 0.48], [-0.36, 0.48, -0.8]], float)
 
@@ -139,3 +144,19 @@ def test_relief_slopes_are_the_heights_derivatives() -> None:
     assert np.abs(chain[-1][0, 0, :2].astype(int) - 127).max() <= 1
     squares = chain[-1][0, 0, 2] / 127.5 * largest**2
     assert squares == pytest.approx((along**2 + up**2).mean(), rel=0.06)
+
+
+def test_walls_and_ground_stand_before_the_environment() -> None:
+    """Towards a black wall and a black floor the workspace gets no light of a bright environment."""
+    scene = scenes.scene(scenes.household())
+    config = RandomizeConfig(walls=1.0)
+    look = draw_look(scene, config, PAPER_CAMERAS, named_rng(1, "look"))
+    sky = np.ones((DOME_HEIGHT, 2 * DOME_HEIGHT, 3), np.float32)
+    black = dict.fromkeys(("table", "floor", "wall"), np.zeros(3, np.float32))
+    seen = surroundings(scene, look, light_rows(look.lights, scene.table_height), black, sky)
+    d = directions(DOME_HEIGHT)
+    toward_wall = (d[..., 0] < -0.9) & (np.abs(d[..., 2]) < 0.1)
+    assert look.room.walls[0] == "-x"
+    assert seen[toward_wall].max() == 0.0
+    assert seen[d[..., 2] < -0.1].max() == 0.0
+    np.testing.assert_array_equal(seen[(d[..., 0] > 0.3) & (d[..., 2] > 0.3) & (d[..., 1] > 0.3)], 1.0)

@@ -270,3 +270,29 @@ def test_relief_changes_shading_but_no_label(renderer: MjWarpRenderer, shot: Sho
     difference = bumpy.images[0, 1].astype(float) - flat.images[0, 1]
     assert np.abs(difference)[table].mean() > 1.0
     assert abs(difference[table].mean()) < 4.0
+
+
+def test_polished_tables_mirror_what_stands_and_what_moves(renderer: MjWarpRenderer, robot: Robot, look: Look) -> None:
+    """A red block on a polished black table, once still and once moving: below it the table is redder than without."""
+    models = [scenes.object_model("red block", trimesh.creation.box((0.06, 0.04, 0.10)), (0.9, 0.02, 0.02))]
+    q = robot.q_home.copy()
+    q[1] -= 0.8
+    rollout = scenes.rollout(scenes.scene(models), q, q + 0.01, 2)
+    jump = np.array([0, 0, 5, 0, 0, 0, 0], np.float32)
+    jumping = rollout.object_pose.copy()
+    jumping[1] += jump
+    for roughness, least in ((0.15, 4.0), (0.9, -4.0)):
+        materials = tuple(replace(m, family="plain", tint=(0.02, 0.02, 0.02), roughness=roughness, metallic=0.0)
+                          if m.name == "table" else m for m in look.materials)  # fmt: skip
+        black = replace(look, materials=materials, sensor=replace(look.sensor, noise=0.0), lights=())
+        gone = renderer.render(replace(rollout, object_pose=rollout.object_pose + jump), models, black)
+        assert gone is not None
+        for poses in (rollout.object_pose, jumping):
+            there = renderer.render(replace(rollout, object_pose=poses), models, black)
+            assert there is not None
+            rows, columns = np.nonzero(there.masks[0, 1] == FIRST_OBJECT)
+            below = np.s_[rows.max() + 2 : rows.max() + 8, columns.min() + 3 : columns.max() - 2]
+            red = [p.images[0, 1][below].astype(float) @ (1.0, -0.5, -0.5) for p in (there, gone)]
+            more = red[0].mean() - red[1].mean()
+            assert more > least
+            assert roughness < 0.5 or more < 3.0
