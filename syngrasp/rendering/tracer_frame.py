@@ -7,7 +7,7 @@ light other than by blocking it.
 """
 
 # float(…) and int(…) declare a variable of a Warp kernel that a loop may change.
-# ruff: noqa: UP018, RUF046
+# ruff: noqa: UP018, RUF046, SIM102
 
 from __future__ import annotations
 
@@ -91,7 +91,7 @@ def shade_frame(
     mirrors: wp.array3d[wp.vec3],
     linear: wp.array3d[wp.vec3],
 ):
-    """Light (F, C, pixels) at the cameras. `smooth` adds three samples on outlines and on glass."""
+    """Light (F, C, pixels) at the cameras. `smooth` adds three samples on outlines, one on glass."""
     f, c, pixel = wp.tid()
     camera = cameras[c]
     x = pixel % width
@@ -102,8 +102,6 @@ def shade_frame(
     hit = hits[f, c, pixel]
     outline = False
     if smooth != 0:
-        if hit.part >= 0:
-            outline = world[0].moving[hit.part].transmission > 0.0
         if x > 0:
             outline = outline or moving_differs(world, hits, f, c, pixel, pixel - 1)
         if x < width - 1:
@@ -112,6 +110,12 @@ def shade_frame(
             outline = outline or moving_differs(world, hits, f, c, pixel, pixel - width)
         if y < height - 1:
             outline = outline or moving_differs(world, hits, f, c, pixel, pixel + width)
+    samples = int(1)
+    if hit.part >= 0 and smooth != 0:
+        if world[0].moving[hit.part].transmission > 0.0:
+            samples = 2
+    if outline:
+        samples = 4
     behind = wp.vec3(0.0)
     if hit.part < 0 or outline:
         point = still_point(camera, layer, c, pixel, ray)
@@ -136,9 +140,6 @@ def shade_frame(
         )
     full = wp.vec3(FULL / camera.gain)
     color = behind
-    samples = int(1)
-    if outline:
-        samples = 4
     if hit.part >= 0 or outline:
         centre = behind
         total = wp.vec3(0.0)
@@ -152,6 +153,8 @@ def shade_frame(
                 sub = camera_ray(camera, float(x) + 0.5 + 0.4 * wp.cos(angle), float(y) + 0.5 + 0.4 * wp.sin(angle))
                 near = nearest_moving(world, moving, f, mask, origin, sub, layer[0].t[c, pixel])
             one = behind
+            if near.part < 0 and not outline:
+                one = centre
             if near.part >= 0:
                 clear = world[0].moving[near.part].transmission
                 one = centre
