@@ -22,7 +22,7 @@ wp.set_module_options({"enable_backward": False})
 NOTHING = wp.constant(-1)
 FIRST_BOX = wp.constant(-10)  # box i is FIRST_BOX − i
 
-SOFT = wp.constant(0.012)  # lamps of a smaller radius [m] cast hard shadows
+SOFT = wp.constant(0.008)  # lamps of a smaller radius [m] cast hard shadows
 OCCLUSION_REACH = wp.constant(0.3)  # [m] how far something may stand to keep the environment's light away
 OCCLUDES = wp.constant(0.85)  # share of that light that is lost; the rest comes from what stands there
 
