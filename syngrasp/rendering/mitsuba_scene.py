@@ -82,14 +82,12 @@ class EpisodeScene:
 
     def pose(self, frame: int) -> None:
         """Moves what moves to where a frame has it. Only its tree is built again."""
-        import mitsuba as mi
-
         if self._parameters is None:
             return
         for name, group in zip(self._names, self._moving, strict=True):
             vertices, normals = group.placed(frame)
-            self._parameters[f"{name}.vertex_positions"] = mi.Float(aligned(vertices))
-            self._parameters[f"{name}.vertex_normals"] = mi.Float(aligned(normals))
+            self._parameters[f"{name}.vertex_positions"] = owned(vertices)
+            self._parameters[f"{name}.vertex_normals"] = owned(normals)
         self._parameters.update()
 
     def labels(self, numbers: NDArray[np.uint32]) -> U8:
@@ -106,6 +104,17 @@ def aligned(values: NDArray[Any]) -> NDArray[Any]:
     start = -room.ctypes.data % 64
     out = room[start : start + flat.nbytes].view(flat.dtype)
     out[:] = flat
+    return out
+
+
+def owned(values: NDArray[Any]) -> Any:
+    """A Dr.Jit array in memory of its own: what a scene keeps must not lie in an array of numpy's."""
+    import drjit as dr
+    import mitsuba as mi
+
+    kind = mi.Float if values.dtype.kind == "f" else mi.UInt32
+    out = kind(aligned(values)) + dr.opaque(kind, 0)
+    dr.eval(out)
     return out
 
 
@@ -132,8 +141,8 @@ def _mesh(name: str, mesh: VertexMesh, bsdf: dict[str, Any]) -> Any:
         ("vertex_texcoords", mesh.uv),
         ("faces", mesh.faces.astype(np.uint32)),
     ):
-        parameters[field] = aligned(values)
-    out.add_attribute("vertex_color", 3, aligned(mesh.colors))
+        parameters[field] = owned(values)
+    out.add_attribute("vertex_color", 3, owned(mesh.colors))
     parameters.update()
     return out
 
