@@ -42,9 +42,7 @@ def _header(width: int, height: int, latlong: bool) -> bytes:
     ]
     if latlong:
         attributes.insert(3, ("envmap", "envmap", b"\0"))
-    told = [
-        f"{name}\0{kind}\0".encode() + struct.pack("<i", len(value)) + value for name, kind, value in attributes
-    ]
+    told = [f"{name}\0{kind}\0".encode() + struct.pack("<i", len(value)) + value for name, kind, value in attributes]
     return struct.pack("<2i", 20000630, 2) + b"".join(told) + b"\0"
 
 

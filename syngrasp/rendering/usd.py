@@ -13,6 +13,9 @@
 Metres, z up, the robot's base at the origin. What the masks know (robot, table, objects) has semantic labels.
 """
 
+# pyright: reportAttributeAccessIssue=false
+# (what usd-core compiles has no type stubs)
+
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
@@ -23,7 +26,7 @@ from typing import Any
 from syngrasp.errors import MissingExtra
 
 try:
-    from pxr import Sdf, Tf, Usd, UsdGeom, UsdSemantics  # type: ignore[import-not-found]
+    from pxr import Sdf, Tf, Usd, UsdGeom, UsdSemantics
 except ImportError as error:
     raise MissingExtra("USD (usd-core)", "usd") from error
 
@@ -204,7 +207,11 @@ class _EpisodeWriter:
 
 def _dome_file(folder: Path, look: EnvironmentLook, environments: Path | None) -> Path:
     data = exr_bytes(dome_picture(environment_map(look, DOME_HEIGHT, environments)), latlong=True)
-    return once(folder / f"{sha256(data).hexdigest()[:16]}.exr", lambda path: path.write_bytes(data) and None)
+
+    def write(path: Path) -> None:
+        path.write_bytes(data)
+
+    return once(folder / f"{sha256(data).hexdigest()[:16]}.exr", write)
 
 
 def _set_time(stage: Usd.Stage, frames: int, dt: float) -> None:

@@ -4,11 +4,14 @@ UsdLux gives radiance in nits; a look states irradiance / π, which is the radia
 One unit of a look is NITS nits.
 """
 
+# pyright: reportAttributeAccessIssue=false
+# (what usd-core compiles has no type stubs)
+
 from __future__ import annotations
 
 import numpy as np
 from numpy.typing import NDArray
-from pxr import Gf, Sdf, Usd, UsdGeom, UsdLux  # type: ignore[import-not-found]
+from pxr import Gf, Sdf, Usd, UsdGeom, UsdLux
 
 from syngrasp import se3
 from syngrasp.rendering.look import CameraLook, LightLook
@@ -68,18 +71,9 @@ def add_dome(stage: Usd.Stage, path: str, file: str) -> None:
 
 
 def dome_picture(environment: NDArray[np.float32]) -> NDArray[np.float32]:
-    """An environment map (H, 2H, 3) of environment.py as UsdLux reads it: seen from inside, longitude falls from the
-    left to the right."""
+    """An environment map (H, 2H, 3) of environment.py as UsdLux reads it: OpenEXR's latitude-longitude map, whose
+    longitude falls from the left to the right."""
     return environment[:, ::-1]
-
-
-def dome_direction(row: float, column: float, height: int) -> F64:
-    """Unit direction (3,) in base that the middle of a texel of `dome_picture` lights from, by OpenEXR's convention for
-    latitude-longitude maps and the dome's own rotation."""
-    latitude = np.pi / 2 - (row + 0.5) * np.pi / height
-    longitude = np.pi - (column + 0.5) * np.pi / height
-    across = np.cos(latitude)
-    return T_BASE_DOME @ np.array([across * np.sin(longitude), np.sin(latitude), across * np.cos(longitude)])
 
 
 def add_camera(stage: Usd.Stage, path: str, camera: CameraLook, width: int, height: int) -> None:

@@ -3,6 +3,9 @@
 OmniPBR lives on the search path of Omniverse, not in the export: usd-core's checker cannot resolve it and says so.
 """
 
+# pyright: reportAttributeAccessIssue=false
+# (what usd-core compiles has no type stubs)
+
 from __future__ import annotations
 
 from collections.abc import Callable
@@ -12,7 +15,7 @@ from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
-from pxr import Gf, Sdf, Usd, UsdShade  # type: ignore[import-not-found]
+from pxr import Gf, Sdf, Usd, UsdShade
 
 from syngrasp.rendering.surfaces import Finish
 
@@ -73,8 +76,10 @@ def palette(face_color: F32) -> tuple[U8, F32]:
     return image, np.repeat(uv, 3, axis=0).astype(np.float32)
 
 
-def add_material(stage: Usd.Stage, path: str, texture: str, finish: Finish, mdl: bool) -> UsdShade.Material:
-    """Defines a material of a texture, laid out by the primvar `st`."""
+def add_material(
+    stage: Usd.Stage, path: str, texture: str, finish: Finish, mdl: bool, glass: bool = False
+) -> UsdShade.Material:
+    """Defines a material of a texture, laid out by the primvar `st`; with `glass` for what a look may make of glass."""
     material = UsdShade.Material.Define(stage, path)
     kinds = Sdf.ValueTypeNames
     reader = UsdShade.Shader.Define(stage, f"{path}/reader")
@@ -96,7 +101,8 @@ def add_material(stage: Usd.Stage, path: str, texture: str, finish: Finish, mdl:
         pbr.CreateInput("diffuse_texture", kinds.Asset).Set(Sdf.AssetPath(texture))
         pbr.GetInput("diffuse_texture").GetAttr().SetColorSpace("sRGB")
         _use(material, pbr)
-        _mdl(stage, f"{path}/omniglass", "OmniGlass")
+        if glass:
+            _mdl(stage, f"{path}/omniglass", "OmniGlass")
     set_finish(stage, path, finish, mdl)
     return material
 

@@ -1,5 +1,8 @@
 """Meshes, their poses over time, and the asset files that episodes share. Names of files follow their content."""
 
+# pyright: reportAttributeAccessIssue=false
+# (what usd-core compiles has no type stubs)
+
 from __future__ import annotations
 
 import os
@@ -10,7 +13,7 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from pxr import Gf, Sdf, Usd, UsdGeom, UsdShade, Vt  # type: ignore[import-not-found]
+from pxr import Gf, Sdf, Tf, Usd, UsdGeom, UsdShade, Vt
 
 from syngrasp import se3
 from syngrasp.records import ObjectModel
@@ -38,7 +41,7 @@ def new_stage(path: Path, root: str) -> Usd.Stage:
 
 
 def relative(path: Path, to: Path) -> str:
-    """An asset path from the file or folder `to`'s folder that moves along with both."""
+    """The asset path of a file for layers in the folder `to`: it moves along with both."""
     found = Path(os.path.relpath(path, to)).as_posix()
     return found if found.startswith("..") else f"./{found}"
 
@@ -50,8 +53,9 @@ def object_asset(assets: Path, model: ObjectModel, mdl: bool) -> Path:
     name = f"{entry.uid}-{_digest(mdl, finish, entry, mesh)}.usdc"
 
     def fill(stage: Usd.Stage, folder: Path) -> None:
-        image, uv, lossless = _picture(mesh)
-        material = _textured(stage, "/object/material", texture_file(folder, image, lossless), folder, finish, mdl)
+        image, uv = _picture(mesh)
+        picture = relative(texture_file(folder, image, True), folder)
+        material = add_material(stage, "/object/material", picture, finish, mdl, glass=True)
         add_mesh(stage, "/object/mesh", mesh, uv, material)
         told = {"uid": entry.uid, "category": entry.category, "license": entry.license}
         root = stage.GetDefaultPrim()
@@ -67,8 +71,8 @@ def robot_asset(assets: Path, kind: str, robot: RobotMeshes, mdl: bool) -> Path:
     def fill(stage: Usd.Stage, folder: Path) -> None:
         image, uv = palette(np.concatenate([mesh.face_color for mesh in robot.meshes]))
         ends = 3 * np.cumsum([len(mesh.faces) for mesh in robot.meshes])
-        picture = texture_file(folder, image, True)
-        material = _textured(stage, "/robot/material", picture, folder, ROBOT_FINISH, mdl)
+        picture = relative(texture_file(folder, image, True), folder)
+        material = add_material(stage, "/robot/material", picture, ROBOT_FINISH, mdl)
         for name, mesh, corners in zip(robot.names, robot.meshes, np.split(uv, ends[:-1]), strict=True):
             link = UsdGeom.Xform.Define(stage, f"/{link_path(name)}")
             add_mesh(stage, f"{link.GetPath()}/mesh", mesh, corners, material)
@@ -79,8 +83,6 @@ def robot_asset(assets: Path, kind: str, robot: RobotMeshes, mdl: bool) -> Path:
 
 def link_path(name: str) -> str:
     """robot/<link> with a link's name made one of USD's."""
-    from pxr import Tf  # type: ignore[import-not-found]
-
     return f"robot/{Tf.MakeValidIdentifier(name.removeprefix('robot/'))}"
 
 
@@ -106,10 +108,10 @@ def add_textured_mesh(
     stage: Usd.Stage, path: str, mesh: SurfaceMesh, finish: Finish, textures: Path, mdl: bool
 ) -> None:
     """Defines a mesh and, beside it, its material `<path>_material`, whose picture goes to a folder of textures."""
-    image, uv, _ = _picture(mesh)
-    folder = Path(stage.GetRootLayer().realPath).parent
+    image, uv = _picture(mesh)
     picture = texture_file(textures, image, mesh.texture is None)
-    add_mesh(stage, path, mesh, uv, _textured(stage, f"{path}_material", picture, folder, finish, mdl))
+    file = relative(picture, Path(stage.GetRootLayer().realPath).parent)
+    add_mesh(stage, path, mesh, uv, add_material(stage, f"{path}_material", file, finish, mdl))
 
 
 def block_mesh(block: Block, material: MaterialLook) -> tuple[SurfaceMesh, F32]:
@@ -155,17 +157,11 @@ def _frames_that_matter(rows: F64) -> list[int]:
     return np.flatnonzero(before | after).tolist()
 
 
-def _picture(mesh: SurfaceMesh) -> tuple[NDArray[np.uint8], F32, bool]:
-    """A mesh's texture, or a palette of its colours, its corners' places in it, and whether it is to be lossless."""
+def _picture(mesh: SurfaceMesh) -> tuple[NDArray[np.uint8], F32]:
+    """A mesh's texture, or a palette of its colours, and its corners' places (3 T, 2) in it."""
     if mesh.texture is not None and mesh.corner_uv is not None:
-        return mesh.texture, mesh.corner_uv, True
-    return *palette(mesh.face_color), True
-
-
-def _textured(
-    stage: Usd.Stage, path: str, picture: Path, folder: Path, finish: Finish, mdl: bool
-) -> UsdShade.Material:
-    return add_material(stage, path, relative(picture, folder), finish, mdl)
+        return mesh.texture, mesh.corner_uv
+    return palette(mesh.face_color)
 
 
 def _asset(path: Path, root: str, fill: Callable[[Usd.Stage, Path], None]) -> Path:
