@@ -83,7 +83,9 @@ def robot_asset(assets: Path, kind: str, robot: RobotMeshes, mdl: bool) -> Path:
 
 def link_path(name: str) -> str:
     """robot/<link> with a link's name made one of USD's."""
-    return f"robot/{Tf.MakeValidIdentifier(name.removeprefix('robot/'))}"
+    while name.startswith("robot/"):
+        name = name.removeprefix("robot/")
+    return f"robot/{Tf.MakeValidIdentifier(name)}"
 
 
 def add_mesh(stage: Usd.Stage, path: str, mesh: SurfaceMesh, uv: F32, material: UsdShade.Material) -> None:
