@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -17,7 +18,7 @@ from syngrasp.records import Episode, Slot
 from syngrasp.rendering.randomize import PAPER_CAMERAS, RandomizeConfig, draw_look
 from syngrasp.robots import RobotConfig, make_robot
 from syngrasp.seeding import named_rng
-from tests.dataset.synthetic import at_slot
+from tests.dataset.synthetic import at_slot, make_episode
 from tests.rendering import scenes
 
 pytest.importorskip("pxr", reason="usd-core is not installed: pip install 'syngrasp[usd]'")
@@ -87,7 +88,7 @@ def test_chosen_episodes_are_written_and_the_rest_later(
     told = events(capsys, *export(made, tmp_path, "--episodes", "0, 2-3"))
     assert [event["event"] for event in told] == ["start", "episode", "episode", "episode", "done"]
     stages = sorted(path.name for path in (tmp_path / "episodes").iterdir())
-    assert stages == ["000000.usdc", "000002.usdc", "000003.usdc"]
+    assert stages == ["00000-0000.usdc", "00000-0002.usdc", "00000-0003.usdc"]
     before = {path: path.stat().st_mtime_ns for path in tmp_path.rglob("*") if path.is_file()}
     told = events(capsys, *export(made, tmp_path))
     assert [event.get("episode") for event in told if event["event"] == "episode"] == [1]
@@ -100,7 +101,7 @@ def test_a_stage_agrees_with_its_shard(made: tuple[str, str], tmp_path: Path) ->
     from pxr import Usd, UsdGeom
 
     assert run(export(made, tmp_path, "--episodes", "1")) == 0
-    stage = Usd.Stage.Open(str(tmp_path / "episodes" / "000001.usdc"))
+    stage = Usd.Stage.Open(str(tmp_path / "episodes" / "00000-0001.usdc"))
     view = dataset.open(made[0]).episode(1)
     T = se3.matrix_from_pose7(view["object_pose"])[:, :4]
     assert np.isfinite(T).all()
@@ -148,9 +149,35 @@ def test_what_cannot_be_exported_is_told(
     assert not (tmp_path / "out").exists()
     (tmp_path / "file").write_text("")
     assert "cannot write" in refused(capsys, *export(made, tmp_path / "file" / "out"))
+    assert "local folder" in refused(capsys, "export", made[0], "--format", "usd", "--out", "s3://bucket/out")
     assert run([*command, "--episodes", "0"]) == 0
     capsys.readouterr()
     assert "holds another export: mdl False, asked for True" in refused(capsys, *command, "--mdl")
+
+
+def test_an_episode_without_pictures_is_told(
+    made: tuple[str, str], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    root, info = tmp_path / "data", dataset.open(made[0]).info
+    dataset.create_dataset(
+        root, recipe=info.recipe, catalog_hash=info.catalog_hash, seed=1, shards=1, episodes_per_shard=1
+    )
+    with dataset.ShardWriter(root, 0, max_objects=4) as writer:
+        writer.append(make_episode(Slot(0, 0), pictures=False))
+        summary = writer.finish()
+    assert dataset.commit_shard(root, summary, stages={}, empty_slots=[], timings={}, renderer={"kind": "none"})
+    assert "was not rendered" in refused(capsys, *export((str(root), made[1]), tmp_path / "out"))
+
+
+def test_a_process_tells_what_it_cannot_read(
+    made: tuple[str, str], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    objects = tmp_path / "catalog"
+    shutil.copytree(made[1], objects)
+    (objects / "objects" / "can.npz").unlink()
+    told = refused(capsys, *export((made[0], str(objects)), tmp_path / "out", "--jobs", "2"))
+    assert told.count("\n") == 1
+    assert "can.npz: is missing" in told
 
 
 def test_without_usd_core_the_extra_is_named(made: tuple[str, str], tmp_path: Path) -> None:

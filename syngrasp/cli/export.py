@@ -13,7 +13,7 @@ from syngrasp.cli.look import DatasetArgument
 def export(
     dataset: DatasetArgument,
     form: Annotated[str, typer.Option("--format", "-f", help="usd: a stage per episode over shared assets.")] = ...,  # type: ignore[assignment]
-    out: Annotated[Path, typer.Option("--out", "-o", help="Folder to write.")] = ...,  # type: ignore[assignment]
+    out: Annotated[str, typer.Option("--out", "-o", help="Local folder to write.")] = ...,  # type: ignore[assignment]
     episodes: Annotated[
         str | None, typer.Option(help="Which, counted through the dataset, such as 0,3,5-9; without it all.")
     ] = None,
@@ -37,11 +37,13 @@ def export(
     from syngrasp.cli.exporting import FORMATS, ExportJob, chosen_episodes
     from syngrasp.cli.output import export_display
     from syngrasp.dataset.storage import writing
-    from syngrasp.errors import UnknownName
+    from syngrasp.errors import SyngraspError, UnknownName
 
     if form not in FORMATS:
         raise UnknownName("format", form, FORMATS)
+    if "://" in out:
+        raise SyngraspError(f"--out {out}: exports go to a local folder")
     datasets.open_info(datasets.open_storage(dataset))
-    with export_display(as_json) as on_event, writing(str(out)):
-        job = ExportJob(dataset, str(catalog_or_builtin(catalog, on_event)), out, mdl)
+    with export_display(as_json) as on_event, writing(out):
+        job = ExportJob(dataset, str(catalog_or_builtin(catalog, on_event)), Path(out), mdl)
         FORMATS[form](job, lambda count: chosen_episodes(dataset, count, episodes, sample), jobs, on_event)

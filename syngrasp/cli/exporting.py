@@ -10,7 +10,7 @@ import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, partial
 from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -64,12 +64,15 @@ def chosen_episodes(dataset: str, count: int, episodes: str | None, sample: int 
 
 
 def export_usd(job: ExportJob, choose: Choose, jobs: int, on_event: OnEvent) -> None:
-    """Writes OUT/episodes/<number>.usdc, OUT/assets and OUT/attribution.csv; whole episodes that are there stay."""
+    """Writes OUT/episodes/<shard>-<slot>.usdc, OUT/assets and OUT/attribution.csv; whole episodes that are there stay.
+
+    Files are named by slots, since numbers of episodes change while a dataset grows.
+    """
     import_module("syngrasp.rendering.usd")  # says at once when usd-core is missing
     opened, _ = _open(job)
     chosen = choose(opened.num_episodes)
     _claim(job, opened)
-    wanted = [index for index in chosen if not _stage(job, index).exists()]
+    wanted = [index for index in chosen if not _stage(job, opened.episode(index)).exists()]
     started, size = time.monotonic(), 0
     on_event({"event": "start", "format": "usd", "episodes": len(chosen), "there": len(chosen) - len(wanted)})
     for written in _each(_write_usd, job, wanted, jobs):
@@ -85,7 +88,7 @@ FORMATS: dict[str, Callable[[ExportJob, Choose, int, Any], None]] = {"usd": expo
 def _each(
     work: Callable[[ExportJob, int], dict[str, Any]], job: ExportJob, episodes: list[int], jobs: int
 ) -> Iterator[dict[str, Any]]:
-    """What came of each episode, in order, done by this process or by several."""
+    """What came of each episode, in order, done by this process or by several. Raises SyngraspError."""
     if min(jobs, len(episodes)) < 2:
         yield from (work(job, index) for index in episodes)
         return
@@ -93,14 +96,26 @@ def _each(
     context = multiprocessing.get_context("spawn")
     with ProcessPoolExecutor(min(jobs, len(episodes)), mp_context=context) as pool:
         try:
-            yield from pool.map(work, [job] * len(episodes), episodes)
+            for found in pool.map(partial(_or_why_not, work, job), episodes):
+                if isinstance(found, str):
+                    raise SyngraspError(found)
+                yield found
         except BaseException:
             pool.shutdown(cancel_futures=True)
             raise
 
 
-def _stage(job: ExportJob, index: int) -> Path:
-    return job.out / "episodes" / f"{index:06d}.usdc"
+def _or_why_not(work: Callable[[ExportJob, int], dict[str, Any]], job: ExportJob, index: int) -> dict[str, Any] | str:
+    """What came of an episode, or what the user can mend: errors whose constructors write the message cannot travel
+    between processes."""
+    try:
+        return work(job, index)
+    except SyngraspError as error:
+        return str(error)
+
+
+def _stage(job: ExportJob, view: EpisodeView) -> Path:
+    return job.out / "episodes" / f"{view.line['shard']:05d}-{view.line['episode']:04d}.usdc"
 
 
 def _claim(job: ExportJob, opened: Dataset) -> None:
@@ -135,7 +150,7 @@ def _write_usd(job: ExportJob, index: int) -> dict[str, Any]:
     rollout = rollout_of(view)
     models = [catalog.load(placed.uid) for placed in rollout.scene.objects]
     height, width = view.shape("images")[2:4]
-    started, path = time.monotonic(), _stage(job, index)
+    started, path = time.monotonic(), _stage(job, view)
     write_episode(
         path,
         rollout,
