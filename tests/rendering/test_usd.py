@@ -142,6 +142,7 @@ def test_poses_are_the_rollouts(stage: Usd.Stage, shot: Shot, meshes: RobotMeshe
     rollout = shot.rollout
     T = se3.matrix_from_pose7(rollout.object_pose)
     R, p = meshes.poses(rollout.joint_position, rollout.gripper_width)
+    assert len({usd_meshes.link_path(name) for name in meshes.names}) == len(meshes.names)
     worst = 0.0
     for frame in range(len(rollout.phase)):
         for i, placed in enumerate(rollout.scene.objects):
