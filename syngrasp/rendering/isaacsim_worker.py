@@ -211,11 +211,12 @@ class IsaacSim:
     ) -> tuple[dict[str, Any], dict[str, Any]]:
         colors, masks, depths, boxes, unknown = [], [], [], [], 0
         for view in views:
-            instances, tight = view["instances"].get_data(), view["boxes"].get_data()
+            data = {name: annotator.get_data() for name, annotator in view.items()}
+            instances, tight = data["instances"], data["boxes"]
             mask, strange = mask_of(instances["data"], instances["info"]["idToLabels"], labels)
-            colors.append(color_of(view["color"].get_data(), dtype))
+            colors.append(color_of(data["color"], dtype))
             masks.append(mask)
-            depths.append(millimetres(view["depth"].get_data()))
+            depths.append(millimetres(data["depth"]))
             boxes.append(boxes_of(tight["data"], tight["info"]["primPaths"], labels))
             unknown += strange
         arrays = {"color": np.stack(colors), "masks": np.stack(masks), "depth": np.stack(depths)}
@@ -267,4 +268,7 @@ def serve(protocol: ModuleType, reading: int, writing: int) -> None:
 if __name__ == "__main__":
     pipes = os.environ.pop(load_protocol().PIPES).split(",")
     del sys.argv[1:]
+    # Python looks beside a script first, and there lies an isaacsim.py that is not Isaac Sim.
+    here = Path(__file__).resolve().parent
+    sys.path[:] = [folder for folder in sys.path if Path(folder).resolve() != here]
     serve(load_protocol(), int(pipes[0]), int(pipes[1]))
