@@ -63,9 +63,9 @@ class IsaacSimConfig(BaseModel):
     restarts: int = Field(2, ge=0, le=100, description="of an episode whose process hung or died")
 
 
-def isaacsim_python(config: IsaacSimConfig) -> Path:
-    """Isaac Sim's interpreter, from the recipe or the environment. Raises `IsaacSimMissing`."""
-    named = config.python or os.environ.get(VARIABLE, "")
+def isaacsim_python(named: str = "") -> Path:
+    """Isaac Sim's interpreter, as a recipe names it, else the environment. Raises `IsaacSimMissing`."""
+    named = named or os.environ.get(VARIABLE, "")
     if not named:
         raise IsaacSimMissing("its Python is not named")
     path = Path(named).expanduser()
@@ -95,13 +95,14 @@ class IsaacSimRenderer:
         from syngrasp.rendering.usd import Folders
 
         self._config = config = config or IsaacSimConfig()
-        python = isaacsim_python(config)
+        python = isaacsim_python(config.python)
         self._gpu = _first_gpu() if config.gpu is None else config.gpu
         life = Life(config.start_deadline, config.recycle, config.restarts)
-        self._worker = Worker((str(python), str(WORKER)), launch_config(config, self._gpu, width, height), life)
+        self._scratch = Path(tempfile.mkdtemp(prefix="syngrasp-isaacsim-"))
+        launch = launch_config(config, self._gpu, width, height)
+        self._worker = Worker((str(python), str(WORKER)), launch, self._scratch, life)
         self._robot, self._folders = RobotMeshes(robot), Folders(textures, environments)
         self._width, self._height = width, height
-        self._scratch = Path(tempfile.mkdtemp(prefix="syngrasp-isaacsim-"))
         self._episodes = 0
         self.box_error = 0.0  # largest so far between Replicator's boxes and the masks' [px]
 

@@ -11,6 +11,7 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, TypeVar
 
 import numpy as np
@@ -47,7 +48,7 @@ class Life:
 class WorkerProcess:
     """One process of Isaac Sim's Python and a pipe each way. A session of its own: it ends with all its children."""
 
-    def __init__(self, command: Sequence[str], launch: Mapping[str, Any], start: float) -> None:
+    def __init__(self, command: Sequence[str], launch: Mapping[str, Any], scratch: Path, start: float) -> None:
         """Starts the process and waits until Isaac Sim is ready, at most `start` seconds. Raises `WorkerFault`."""
         self.version = ""
         self._log = tempfile.TemporaryFile()  # noqa: SIM115 (closed in `kill`)
@@ -73,7 +74,7 @@ class WorkerProcess:
             spoken = self.receive(until, "hello")[0].get("protocol")
             if spoken != protocol.VERSION:
                 raise self.fault(f"the worker speaks protocol {spoken}; valid: {protocol.VERSION}")
-            self.send("start", until, launch=dict(launch))
+            self.send("start", until, launch=dict(launch), scratch=str(scratch))
             self.version = str(self.receive(until, "ready")[0].get("version"))
         except BaseException:
             self.kill()
@@ -167,8 +168,9 @@ class WorkerProcess:
 class Worker:
     """A process that is there when needed: started with the first job, replaced after so many, and after faults."""
 
-    def __init__(self, command: Sequence[str], launch: Mapping[str, Any], life: Life) -> None:
-        self._command, self._launch, self._life = tuple(command), dict(launch), life
+    def __init__(self, command: Sequence[str], launch: Mapping[str, Any], scratch: Path, life: Life) -> None:
+        """`scratch` is a folder that the process removes when this one is killed."""
+        self._command, self._launch, self._scratch, self._life = tuple(command), dict(launch), scratch, life
         self._process: WorkerProcess | None = None
         self._left = 0  # jobs until the process is replaced
         self.starts = 0
@@ -204,7 +206,7 @@ class Worker:
         if self._process is not None and self._left <= 0:
             self.close()
         if self._process is None:
-            self._process = WorkerProcess(self._command, self._launch, self._life.start)
+            self._process = WorkerProcess(self._command, self._launch, self._scratch, self._life.start)
             self._left = self._life.recycle
             self.starts += 1
             self.version = self._process.version

@@ -6,7 +6,7 @@ The header is an object; its key `arrays` lists [name, dtype, shape] of what fol
 pickles. Both sides load this file, each in its own Python: the standard library and numpy, nothing else.
 
     worker   hello {protocol}                       at once, before Isaac Sim starts
-    client   start {launch}                         what `SimulationApp` is told
+    client   start {launch, scratch}                what `SimulationApp` is told; the client's folder
     worker   ready {version}
     client   render {stage, cameras, labels, width, height, frames, subframes, warmup, color}
     worker   frame {frame, boxes, unknown} + color, masks, depth       the first frame; then it waits
@@ -15,6 +15,8 @@ pickles. Both sides load this file, each in its own Python: the standard library
     worker   done                                   after the last frame or an abort
     client   bye                                    the worker ends
     worker   error {message}                        instead of any answer; it ends
+
+A client that is killed cannot say bye: the worker sees the pipe close, removes the client's folder and ends.
 """
 
 from __future__ import annotations

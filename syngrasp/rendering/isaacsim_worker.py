@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import importlib.util
 import os
+import shutil
 import sys
 from collections.abc import Generator, Mapping, Sequence
 from pathlib import Path
@@ -234,17 +235,20 @@ def serve(protocol: ModuleType, reading: int, writing: int) -> None:
 
     def hear(*kinds: str) -> dict[str, Any]:
         message = protocol.unpack(source.read)
-        header = {"kind": "bye"} if message is None else message[0]
+        if message is None:
+            raise BrokenPipeError
+        header = message[0]
         if header["kind"] not in (*kinds, "bye"):
             raise RuntimeError(f"message {header['kind']!r}; valid: {', '.join(kinds)}, bye")
         return header
 
-    say("hello", {"protocol": protocol.VERSION})
-    request = hear("start")
-    if request["kind"] == "bye":
-        return
-    isaac = None
+    isaac, scratch = None, None
     try:
+        say("hello", {"protocol": protocol.VERSION})
+        request = hear("start")
+        if request["kind"] == "bye":
+            return
+        scratch = request["scratch"]
         isaac = IsaacSim(request["launch"])
         say("ready", {"version": isaac.version()})
         while (request := hear("render"))["kind"] == "render":
@@ -256,7 +260,8 @@ def serve(protocol: ModuleType, reading: int, writing: int) -> None:
             frames.close()
             say("done")
     except BrokenPipeError:
-        pass  # the other side is gone
+        if scratch is not None:  # the other side is gone and cannot tidy up
+            shutil.rmtree(scratch, ignore_errors=True)
     except Exception as error:
         say("error", {"message": f"{type(error).__name__}: {error}"})
         raise

@@ -8,7 +8,9 @@ from __future__ import annotations
 
 import os
 import stat
+import subprocess
 import sys
+import time
 from pathlib import Path
 
 import numpy as np
@@ -16,7 +18,7 @@ import pytest
 
 from syngrasp.errors import IsaacSimFailed, IsaacSimMissing
 from syngrasp.rendering.annotate import FIRST_OBJECT, ROBOT, TABLE
-from syngrasp.rendering.isaacsim import VARIABLE, IsaacSimConfig, IsaacSimRenderer, isaacsim_python
+from syngrasp.rendering.isaacsim import VARIABLE, WORKER, IsaacSimConfig, IsaacSimRenderer, isaacsim_python
 from syngrasp.robots.base import Robot
 from tests.rendering.conftest import SIZE, Shot
 
@@ -167,14 +169,34 @@ def test_what_isaac_sim_is_told(robot: Robot, shot: Shot, starts: Path, monkeypa
         assert part in told
 
 
+def test_a_killed_client_leaves_nothing_behind(starts: Path, tmp_path: Path) -> None:
+    """Ray kills its actors: Isaac Sim must not live on, nor the stages that were written for it."""
+    scratch = tmp_path / "scratch"
+    scratch.mkdir()
+    code = (
+        "import os\n"
+        "from pathlib import Path\n"
+        "from syngrasp.rendering.isaacsim_process import WorkerProcess\n"
+        f"WorkerProcess(({str(STANDIN)!r}, {str(WORKER)!r}), {{}}, Path({str(scratch)!r}), 60.0)\n"
+        "os.kill(os.getpid(), 9)\n"
+    )
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == -9
+    assert len(starts.read_text().splitlines()) == 1
+    until = time.monotonic() + 10.0
+    while (alive(starts) or scratch.exists()) and time.monotonic() < until:
+        time.sleep(0.02)
+    assert alive(starts) == []
+    assert not scratch.exists()
+
+
 def test_isaac_sim_must_be_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv(VARIABLE, raising=False)
     with pytest.raises(IsaacSimMissing, match=rf"render\.isaacsim\.python.*{VARIABLE}"):
-        isaacsim_python(IsaacSimConfig())
+        isaacsim_python()
     with pytest.raises(IsaacSimMissing, match="is not a program"):
-        isaacsim_python(IsaacSimConfig(python=str(tmp_path)))
+        isaacsim_python(str(tmp_path))
     monkeypatch.setenv(VARIABLE, sys.executable)
-    assert isaacsim_python(IsaacSimConfig()) == Path(sys.executable)
+    assert isaacsim_python() == Path(sys.executable)
 
 
 @pytest.mark.skipif(not os.environ.get(VARIABLE), reason=f"{VARIABLE} does not name Isaac Sim's python.sh")
