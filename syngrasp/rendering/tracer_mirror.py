@@ -30,7 +30,7 @@ from syngrasp.rendering.tracer_still import (
     still_blocks,
     still_surface,
 )
-from syngrasp.rendering.tracer_types import Camera, Hit, Instance, StillLayer, Surface, World
+from syngrasp.rendering.tracer_types import Camera, Hit, Instance, MirrorRay, StillLayer, Surface, World
 
 wp.set_module_options({"enable_backward": False})
 
@@ -38,7 +38,7 @@ POLISHED = wp.constant(0.45)  # rougher surfaces mirror the environment alone
 TABLE = wp.constant(annotate.TABLE)
 REACH = wp.constant(1.5)  # [m] how far a moving part is mirrored
 LOBE = wp.constant(1.7)  # radius of a rough mirror's lobe over its squared roughness, as a tangent
-NARROW = wp.constant(1.5)  # [grid steps] a ray's light spreads at least this far, against stairs
+NARROW = wp.constant(1.8)  # [grid steps] a ray's light spreads at least this far, against stairs
 WIDE = wp.constant(6.0)  # and at most this far
 BLUNT = wp.constant(0.4)  # mirrored surfaces are at least this rough: one ray would catch their glints by chance
 BRIGHT = wp.constant(4.0)  # exposed light beyond this counts as this
@@ -100,16 +100,15 @@ def mirror_still(
     fade = wp.clamp((POLISHED - s.roughness) * 10.0, 0.0, 1.0)
     gloss = (f0 * split[0] + wp.vec3(split[1])) * fade
     out = lobe_ray(s.normal, view, s.roughness, x % 3 + 3 * (y % 3), phase_of(pixel, 29 + c))
-    shown = mirrored(world, 2.0 * wp.dot(s.normal, view) * s.normal - view, s.roughness)
+    shown = wp.cw_mul(gloss, mirrored(world, 2.0 * wp.dot(s.normal, view) * s.normal - view, s.roughness))
     layer[0].roughness[c, pixel] = s.roughness
     layer[0].gloss[c, pixel] = gloss
     layer[0].shown[c, pixel] = shown
     near = nearest_still(world, still, s.point, out)
     if near.part != NOTHING:
         color = plainly_lit(world, still_surface(world, still, near, s.point, out), -out)
-        layer[0].taken[c, pixel] = wp.cw_mul(gloss, shown)
+        layer[0].taken[c, pixel] = shown
         layer[0].change[c, pixel] = wp.cw_mul(gloss, color)
-        layer[0].shown[c, pixel] = color
 
 
 @wp.kernel
@@ -120,16 +119,16 @@ def mirror_moving(
     cameras: wp.array[Camera],
     width: int,
     layer: wp.array[StillLayer],
-    change: wp.array3d[wp.vec4],
+    images: wp.array3d[MirrorRay],
 ):
-    """What moving parts change in what polished still surfaces show, (F, C, grid): light, and how far it spreads in
-    steps of the grid. Also where a moving part hides the surface: its light spreads past that part's outline."""
+    """What polished still surfaces show of moving parts, (F, C, grid). Also where a moving part hides the surface: the
+    light there spreads past that part's outline."""
     f, c, place = wp.tid()
     columns = (width + 1) // 2
     x = 2 * (place % columns)
     y = 2 * (place // columns)
     pixel = y * width + x
-    out = wp.vec4(0.0)
+    out = MirrorRay()
     roughness = layer[0].roughness[c, pixel]
     if roughness > 0.0:
         ray = camera_ray(cameras[c], float(x) + 0.5, float(y) + 0.5)
@@ -143,12 +142,12 @@ def mirror_moving(
                 color = wp.min(plainly_lit(world, s, -toward), wp.vec3(BRIGHT / cameras[c].gain))
                 # Far things fade out before they end.
                 share = (1.0 - world[0].moving[near.part].transmission) * wp.min(3.0 * (1.0 - near.t / REACH), 1.0)
-                light = wp.cw_mul(layer[0].gloss[c, pixel], color - layer[0].shown[c, pixel]) * share
                 away = layer[0].t[c, pixel] * wp.length(ray)
                 lobe = LOBE * roughness * roughness * near.t / (near.t + away)
-                spread = wp.min(NARROW + 0.5 * cameras[c].focal * lobe, WIDE)
-                out = wp.vec4(light[0], light[1], light[2], spread)
-    change[f, c, place] = out
+                out.light = color * share
+                out.share = share
+                out.spread = wp.min(NARROW + 0.5 * cameras[c].focal * lobe, WIDE)
+    images[f, c, place] = out
 
 
 @wp.func
@@ -170,31 +169,32 @@ def spread_mirror(
     width: int,
     height: int,
     layer: wp.array[StillLayer],
-    change: wp.array3d[wp.vec4],
-    spread: wp.array3d[wp.vec3],
+    images: wp.array3d[MirrorRay],
+    mirrors: wp.array3d[wp.vec4],
 ):
-    """The light of `mirror_moving`, spread over grid points on the same surface."""
+    """The light of `mirror_moving` and the share of the mirror image that it covers, (F, C, grid), spread over grid
+    points on the same surface."""
     f, c, place = wp.tid()
     columns = (width + 1) // 2
     rows = (height + 1) // 2
     x = place % columns
     y = place // columns
     pixel = 2 * y * width + 2 * x
-    total = wp.vec3(0.0)
+    total = wp.vec4(0.0)
     if layer[0].roughness[c, pixel] > 0.0:
         reach = int(WIDE) - 1
         weight = float(0.0)
         size = float(0.0)
         for j in range(wp.max(y - reach, 0), wp.min(y + reach + 1, rows)):
             for i in range(wp.max(x - reach, 0), wp.min(x + reach + 1, columns)):
-                one = change[f, c, j * columns + i]
-                if one[3] > 0.0:
-                    share = falloff(float((i - x) * (i - x) + (j - y) * (j - y)), one[3])
+                one = images[f, c, j * columns + i]
+                if one.share > 0.0:
+                    share = falloff(float((i - x) * (i - x) + (j - y) * (j - y)), one.spread)
                     if share > 0.0:
                         if same_polish(layer, c, 2 * j * width + 2 * i, pixel):
-                            total += wp.vec3(one[0], one[1], one[2]) * share
+                            total += wp.vec4(one.light[0], one.light[1], one.light[2], one.share) * share
                             weight += share
-                            size += share * one[3]
+                            size += share * one.spread
         if weight > 0.0:
             # Where the surface ends nearby, fewer points send light than in its middle.
             size = size / weight
@@ -206,4 +206,5 @@ def spread_mirror(
                         if same_polish(layer, c, 2 * j * width + 2 * i, pixel):
                             there += share
             total = total / there
-    spread[f, c, place] = total
+            total = total / wp.max(total[3], 1.0)
+    mirrors[f, c, place] = total
