@@ -6,10 +6,9 @@ import numba
 import numpy as np
 from numpy.typing import NDArray
 
-BACKGROUND, ROBOT, TABLE, FIRST_OBJECT = 0, 1, 2, 3
-"""Values of a mask; object i is FIRST_OBJECT + i."""
+from syngrasp.rendering.labels import BACKGROUND, FIRST_OBJECT, MAX_OBJECTS, ROBOT, TABLE
 
-MAX_OBJECTS = 256 - FIRST_OBJECT
+__all__ = ["BACKGROUND", "FIRST_OBJECT", "MAX_OBJECTS", "ROBOT", "TABLE", "boxes_from_masks"]
 
 
 @numba.njit(cache=True, fastmath=False, nogil=True)

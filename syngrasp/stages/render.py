@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, Field
 
 from syngrasp.records import Episode, ObjectModel, Rollout
+from syngrasp.rendering.isaacsim import IsaacSimConfig
 from syngrasp.rendering.randomize import PAPER_CAMERAS, CameraConfig, RandomizeConfig, draw_look
 from syngrasp.seeding import rng
 from syngrasp.stage import Rejected
@@ -20,7 +21,7 @@ from syngrasp.stages.context import StageContext
 
 if TYPE_CHECKING:
     from syngrasp.objects.catalog import Catalog
-    from syngrasp.rendering.mjwarp import MjWarpRenderer
+    from syngrasp.rendering.pictures import Renderer
 
 
 class RenderConfig(BaseModel):
@@ -28,8 +29,8 @@ class RenderConfig(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    kind: Literal["mjwarp", "none"] = Field(
-        "mjwarp", description="mjwarp: ray tracing on CPU or CUDA; none: no pictures"
+    kind: Literal["mjwarp", "isaacsim", "none"] = Field(
+        "mjwarp", description="mjwarp: ray tracing on CPU or CUDA; isaacsim: RTX in Isaac Sim 5.1; none: no pictures"
     )
     width: int = Field(256, ge=16, le=4096, description="of a picture [px]")
     height: int = Field(256, ge=16, le=4096, description="of a picture [px]")
@@ -44,6 +45,7 @@ class RenderConfig(BaseModel):
     still_rays: int = Field(2, ge=1, le=256, description="rays per still pixel to the sky and to each lamp")
     batch: int = Field(8, ge=1, le=4096, description="frames at a time; changes memory, never pixels")
     device: Literal["cpu", "cuda"] = Field("cpu", description="where to trace rays")
+    isaacsim: IsaacSimConfig = IsaacSimConfig()
     randomize: RandomizeConfig = RandomizeConfig()
 
 
@@ -55,7 +57,7 @@ class RenderStage:
     def __init__(self, config: RenderConfig, context: StageContext) -> None:
         self._config, self._context = config, context
         self._catalog: Catalog | None = None
-        self._renderer: MjWarpRenderer | None = None
+        self._renderer: Renderer | None = None
 
     def setup(self) -> None:
         """Opens the catalog; loads the robot's meshes and compiles the ray tracer unless `kind` is none."""
@@ -70,6 +72,12 @@ class RenderStage:
             options = TraceOptions(config.still_grid, config.still_rays, config.smooth, config.batch)
             robot = make_robot(self._context.robot)
             self._renderer = MjWarpRenderer(robot, config.width, config.height, options, config.device)
+        elif config.kind == "isaacsim":
+            from syngrasp.rendering.isaacsim import IsaacSimRenderer
+            from syngrasp.robots import make_robot
+
+            robot = make_robot(self._context.robot)
+            self._renderer = IsaacSimRenderer(robot, config.width, config.height, config.isaacsim)
 
     def process(self, batch: Sequence[Rollout]) -> list[Episode | Rejected]:
         """One episode, or the reason against it, per rollout."""
@@ -95,7 +103,9 @@ class RenderStage:
         return out
 
     def close(self) -> None:
-        """Frees the renderer's buffers."""
+        """Frees the renderer's buffers and ends its processes."""
+        if self._renderer is not None:
+            self._renderer.close()
         self._renderer = self._catalog = None
 
     def _pictured(
