@@ -35,7 +35,7 @@ LIKENESS = 9
 SMOOTH = 7
 """Width of the windows over which probes are averaged [probes]."""
 
-CHANGED = 0.2
+CHANGED = 0.25
 """A still pixel is traced again where its surroundings' light changes by more than this share."""
 
 FINER = 2

@@ -14,6 +14,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from syngrasp.records import Episode, ObjectModel, Rollout
 from syngrasp.rendering.isaacsim import IsaacSimConfig
+from syngrasp.rendering.mitsuba_config import MitsubaConfig
 from syngrasp.rendering.randomize import PAPER_CAMERAS, CameraConfig, RandomizeConfig, draw_look
 from syngrasp.seeding import rng
 from syngrasp.stage import Rejected
@@ -29,8 +30,10 @@ class RenderConfig(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    kind: Literal["mjwarp", "isaacsim", "none"] = Field(
-        "mjwarp", description="mjwarp: ray tracing on CPU or CUDA; isaacsim: RTX in Isaac Sim 5.1; none: no pictures"
+    kind: Literal["mjwarp", "mitsuba", "isaacsim", "none"] = Field(
+        "mjwarp",
+        description="mjwarp: ray tracing on CPU or CUDA; mitsuba: path tracing; isaacsim: RTX in Isaac Sim 5.1; "
+        "none: no pictures",
     )
     width: int = Field(256, ge=16, le=4096, description="of a picture [px]")
     height: int = Field(256, ge=16, le=4096, description="of a picture [px]")
@@ -46,6 +49,7 @@ class RenderConfig(BaseModel):
     batch: int = Field(8, ge=1, le=4096, description="frames at a time; changes memory, never pixels")
     device: Literal["cpu", "cuda"] = Field("cpu", description="where to trace rays")
     isaacsim: IsaacSimConfig = IsaacSimConfig()
+    mitsuba: MitsubaConfig = MitsubaConfig()
     randomize: RandomizeConfig = RandomizeConfig()
 
 
@@ -72,6 +76,12 @@ class RenderStage:
             options = TraceOptions(config.still_grid, config.still_rays, config.smooth, config.batch)
             robot = make_robot(self._context.robot)
             self._renderer = MjWarpRenderer(robot, config.width, config.height, options, config.device)
+        elif config.kind == "mitsuba":
+            from syngrasp.rendering.mitsuba import MitsubaRenderer
+            from syngrasp.robots import make_robot
+
+            robot = make_robot(self._context.robot)
+            self._renderer = MitsubaRenderer(robot, config.width, config.height, config.mitsuba)
         elif config.kind == "isaacsim":
             from syngrasp.rendering.isaacsim import IsaacSimRenderer
             from syngrasp.robots import make_robot
