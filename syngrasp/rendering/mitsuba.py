@@ -73,10 +73,13 @@ class MitsubaRenderer:
 
         `accept` is shown the masks (C, H, W) of the first frame before anything is shaded; None when it says no.
         """
+        from syngrasp.rendering.mitsuba_variant import import_mitsuba
+
         if len(models) > MAX_OBJECTS:
             raise ValueError(f"{len(models)} objects; a mask has room for {MAX_OBJECTS}")
         if accept is not None and not accept(self._labels.trace_labels(_first(rollout), models, look)[0][0]):
             return None
+        import_mitsuba().set_variant(self.variant.name)
         # thinned meshes are for light alone
         masks, depth = self._labels.trace_labels(rollout, models, look)
         scene = self._scene(rollout, models, look)
