@@ -247,7 +247,8 @@ def _likeness(light: F32, noise: F32, traced: Bools) -> F32:
 
 def _grown(mask: Bools, pixels: int) -> Bools:
     """Images (C, H, W) of flags spread by so many pixels."""
-    return ndimage.maximum_filter(mask, size=(1, 2 * pixels + 1, 2 * pixels + 1))
+    spread: Any = ndimage.maximum_filter(mask, size=(1, 2 * pixels + 1, 2 * pixels + 1))
+    return spread
 
 
 def _probe(tracer: PathTracer, scene: EpisodeScene, layer: StillLayer, seen: Bools, samples: int) -> tuple[Bools, F32]:

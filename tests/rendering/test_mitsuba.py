@@ -60,7 +60,7 @@ def test_a_convex_surface_under_an_even_sky_returns_its_albedo(
 def test_a_sample_is_the_same_whatever_else_is_traced(shot: Shot, split: MitsubaRenderer) -> None:
     from syngrasp.rendering.mitsuba_frames import PathTracer
 
-    scene = split._scene(shot.rollout, shot.models, shot.look)
+    scene = split.episode(shot.rollout, shot.models, shot.look)
     tracer = PathTracer(shot.look.cameras, SIZE, SIZE, 1, 6)
     tracer.limit(100.0)
     pixels = np.arange(0, 2 * SIZE * SIZE, 7, dtype=np.uint32)
