@@ -29,13 +29,13 @@ U8 = NDArray[np.uint8]
 U32 = NDArray[np.uint32]
 Bools = NDArray[np.bool_]
 
-PROBE = 2
+PROBE = 3
 """Every so many rows and columns one sample looks for a change of light [px]."""
 
 LIKENESS = 9
 """Width of the windows in which a frame's light is compared with the still scenery's noise [px]."""
 
-SMOOTH = 7
+SMOOTH = 5
 """Width of the windows over which probes are averaged [probes]."""
 
 CHANGED = 0.25
@@ -102,7 +102,7 @@ class PathTracer:
         self._table, self._seed, self._limit = camera_table(cameras, width, height), mi.UInt32(seed), mi.Float(0.0)
         dr.make_opaque(self._table, self._seed)
         self._forward = _optical_axis(cameras, width, height)
-        self._first, self._sample = _frozen(_kernels(width, height, depth))
+        self._first, self._light, self._sample = _frozen(_kernels(width, height, depth))
 
     def limit(self, light: float) -> None:
         """Cuts the light of a path off, against fireflies."""
@@ -120,28 +120,33 @@ class PathTracer:
         depth = np.array(distance).reshape(self.size) * self._forward
         return Plane(np.array(shape).reshape(self.size), depth.astype(np.float32))
 
+    def light(self, scene: Any, pixels: U32, first: U32, count: int) -> tuple[F32, U32]:
+        """Light (N, S, 3) and shapes (N, S) of `trace`, without what only the denoiser reads."""
+        light, shape = self._chunks(self._light, scene, pixels, first, count)
+        return light, shape
+
     def trace(self, scene: Any, pixels: U32, first: U32, count: int) -> Samples:
         """Samples first[i] … first[i] + count − 1 of every pixel i (N,); they are the same whatever else is asked."""
+        return Samples(*self._chunks(self._sample, scene, pixels, first, count))
+
+    def _chunks(self, kernel: Callable[..., Any], scene: Any, pixels: U32, first: U32, count: int) -> list[Any]:
         import mitsuba as mi
 
         parts = []
         rows = max(CHUNK // count, 1)
-        for start in range(0, len(pixels), rows):
+        for start in range(0, max(len(pixels), 1), rows):
             span = slice(start, start + rows)
             lanes = np.repeat(pixels[span], count)
             numbers = (first[span, None] + np.arange(count, dtype=np.uint32)).ravel()
-            out = self._sample(
+            out = kernel(
                 scene, self._table, mi.UInt32(aligned(lanes)), mi.UInt32(aligned(numbers)), self._seed, self._limit
             )
-            vectors = [np.array(values).T.reshape(-1, count, 3) for values in out[:3]]
-            parts.append((*vectors, np.array(out[3]).reshape(-1, count)))
-        if not parts:
-            empty = np.zeros((0, count, 3), np.float32)
-            return Samples(empty, empty, empty, np.zeros((0, count), np.uint32))
-        return Samples(*(np.concatenate(values) for values in zip(*parts, strict=True)))
+            vectors = [np.array(values).T.reshape(-1, count, 3) for values in out[:-1]]
+            parts.append((*vectors, np.array(out[-1]).reshape(-1, count)))
+        return [np.concatenate(values) for values in zip(*parts, strict=True)]
 
 
-def _kernels(width: int, height: int, depth: int) -> tuple[Callable[..., Any], Callable[..., Any]]:
+def _kernels(width: int, height: int, depth: int) -> tuple[Callable[..., Any], ...]:
     import drjit as dr
     import mitsuba as mi
 
@@ -152,17 +157,23 @@ def _kernels(width: int, height: int, depth: int) -> tuple[Callable[..., Any], C
         si = first_hits(scene, camera_rays(table, pixel, width, height, 0.5, 0.5))
         return numbered(si), dr.select(si.is_valid(), si.t, 0.0)
 
+    def light(scene: Any, table: Any, pixel: Any, number: Any, seed: Any, limit: Any) -> Any:
+        return traced(scene, table, pixel, number, seed, limit)[:2]
+
     def sample(scene: Any, table: Any, pixel: Any, number: Any, seed: Any, limit: Any) -> Any:
+        found, shape, si = traced(scene, table, pixel, number, seed, limit)
+        albedo = si.bsdf().eval_diffuse_reflectance(si, si.is_valid())
+        normal = dr.select(si.is_valid() & dr.isfinite(si.sh_frame.n), si.sh_frame.n, 0.0)
+        return found, dr.select(dr.isfinite(albedo), dr.clip(albedo, 0.0, 1.0), 0.0), normal, shape
+
+    def traced(scene: Any, table: Any, pixel: Any, number: Any, seed: Any, limit: Any) -> Any:
         numbers = Numbers(pixel, number, seed)
         place = numbers.two(mi.UInt32(0))
         ray = camera_rays(table, pixel, width, height, place.x, place.y)
         si = first_hits(scene, ray)
-        albedo = si.bsdf().eval_diffuse_reflectance(si, si.is_valid())
-        light = radiance(scene, si, ray, numbers, depth, limit)
-        normal = dr.select(si.is_valid() & dr.isfinite(si.sh_frame.n), si.sh_frame.n, 0.0)
-        return light, dr.select(dr.isfinite(albedo), dr.clip(albedo, 0.0, 1.0), 0.0), normal, numbered(si)
+        return radiance(scene, si, ray, numbers, depth, limit), numbered(si), si
 
-    return first, sample
+    return first, light, sample
 
 
 def _frozen(kernels: tuple[Callable[..., Any], ...]) -> tuple[Callable[..., Any], ...]:
@@ -218,15 +229,20 @@ def trace_frame(tracer: PathTracer, scene: EpisodeScene, layer: StillLayer, plan
     noise = np.zeros_like(light)
     for chosen, count in ((seen, FINER * samples), (traced & ~seen, samples)):
         pixels = np.flatnonzero(chosen).astype(np.uint32)
-        found = tracer.trace(scene.full, pixels, np.zeros_like(pixels), count)
-        still = ~np.isin(found.shape, scene.moving_numbers)
+        rows = np.unravel_index(pixels, tracer.size)
+        if count > samples:
+            found = tracer.trace(scene.full, pixels, np.zeros_like(pixels), count)
+            got, shape = found.light, found.shape
+        else:
+            got, shape = tracer.light(scene.full, pixels, np.zeros_like(pixels), count)
+        still = ~np.isin(shape, scene.moving_numbers)
         share = still.mean(axis=1, dtype=np.float32)[:, None]
         known = (layer.samples[pixels, :count] * still[..., None]).mean(axis=1)
-        rows = np.unravel_index(pixels, tracer.size)
-        light[rows] = found.light.mean(axis=1)
+        light[rows] = got.mean(axis=1)
         noise[rows] = known - share * layer.light[rows]
-        for whole, part in ((albedo, found.albedo), (normal, found.normal)):
-            whole[rows] = np.where(share < 1.0, part.mean(axis=1), whole[rows])
+        if count > samples:
+            for whole, part in ((albedo, found.albedo), (normal, found.normal)):
+                whole[rows] = np.where(share < 1.0, part.mean(axis=1), whole[rows])
     light -= _likeness(light @ _LUMINANCE, noise @ _LUMINANCE, traced)[..., None] * noise
     return Noisy(np.maximum(light, 0.0), albedo, normal, traced)
 
@@ -258,7 +274,7 @@ def _probe(tracer: PathTracer, scene: EpisodeScene, layer: StillLayer, seen: Boo
     grid[:, ::PROBE, ::PROBE] = True
     pixels = np.flatnonzero(grid & ~seen).astype(np.uint32)
     number = (_mixed(pixels) % np.uint32(samples)).astype(np.uint32)
-    light = tracer.trace(scene.full, pixels, number, 1).light[:, 0]
+    light = tracer.light(scene.full, pixels, number, 1)[0][:, 0]
     known = layer.samples[pixels, number]
     planes = np.zeros((count, height, width, 8), np.float32)
     clean = layer.light.reshape(-1, 3)[pixels]
