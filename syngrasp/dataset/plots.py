@@ -9,12 +9,14 @@ from typing import Any
 
 import numpy as np
 
+from syngrasp.dataset import look_plots
 from syngrasp.dataset.motion_plots import draw_approaches
 from syngrasp.dataset.plot_style import BLUE, GREEN, GRID, INK, MUTED, NOTE, REJECTED, title
 from syngrasp.dataset.storage import writing
 from syngrasp.errors import MissingExtra
 
 SHOWN_CATEGORIES = 40
+WIDTHS = {"looks": 10.0, "look_names": 10.0, "pictures": 10.0}  # of pictures that need more than the others [inch]
 
 Stats = Mapping[str, Any]
 
@@ -31,6 +33,7 @@ def plot_stats(stats: Stats, folder: str | PathLike[str]) -> list[Path]:
         raise MissingExtra("plotting", "viz") from error
 
     plots: dict[str, tuple[Callable[[Any, Stats], None], float]] = {
+        **_looks(stats["looks"]),
         "approaches": (lambda figure, stats: draw_approaches(figure, stats["motion"]), 3.7),
         "yield": (_plot_yield, 1.2 + 0.45 * max(1, len(stats["yield"]))),
         "categories": (_plot_categories, 1.2 + 0.22 * min(SHOWN_CATEGORIES, max(1, len(stats["categories"])))),
@@ -48,7 +51,7 @@ def plot_stats(stats: Stats, folder: str | PathLike[str]) -> list[Path]:
     written = []
     for name, (draw, height) in plots.items():
         layout = ConstrainedLayoutEngine(w_pad=0.1, h_pad=0.1)
-        figure = Figure(figsize=(7.2, height), dpi=150, layout=layout, facecolor="white")
+        figure = Figure(figsize=(WIDTHS.get(name, 7.2), height), dpi=150, layout=layout, facecolor="white")
         draw(figure, stats)
         path = Path(folder) / f"{name}.png"
         with writing(str(path)):
@@ -56,6 +59,21 @@ def plot_stats(stats: Stats, folder: str | PathLike[str]) -> list[Path]:
             figure.savefig(path)
         written.append(path)
     return written
+
+
+def _looks(looks: Stats) -> dict[str, tuple[Callable[[Any, Stats], None], float]]:
+    """Pictures of looks, if there are any."""
+    if not looks["episodes"]:
+        return {}
+    heights = [0.9 + 1.25 * look_plots.rows(len(names)) for names in (look_plots.varied(looks), looks["choices"])]
+    return {
+        "looks": (lambda figure, stats: look_plots.draw_numbers(figure, stats["looks"]), heights[0]),
+        "look_names": (lambda figure, stats: look_plots.draw_choices(figure, stats["looks"]), 1.6 * heights[1]),
+        "pictures": (
+            lambda figure, stats: look_plots.draw_pictures(figure, stats["looks"]),
+            0.9 + 1.7 * max(1, len(looks["pictures"]["cameras"])),
+        ),
+    }
 
 
 def _axes(figure: Any) -> Any:

@@ -15,7 +15,7 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from syngrasp import se3
 from syngrasp.records import Scene
-from syngrasp.rendering.cameras import displace, look_at
+from syngrasp.rendering.cameras import displace
 from syngrasp.rendering.look import (
     CameraLook,
     EnvironmentLook,
@@ -150,7 +150,7 @@ def _sensor(config: RandomizeConfig, rng: Rng) -> SensorLook:
 
 
 def _camera(name: str, camera: CameraConfig, config: RandomizeConfig, rng: Rng) -> CameraLook:
-    nominal = look_at(camera.position, camera.target)
+    nominal = se3.look_at(camera.position, camera.target)
     T = displace(nominal, config.camera_radius, float(np.deg2rad(config.camera_angle)), rng)
     pose = tuple(float(x) for x in se3.pose7_from_matrix(T))
     return CameraLook(name=name, pose=pose, fovy=float(np.deg2rad(rng.uniform(*config.fovy))))
