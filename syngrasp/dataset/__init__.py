@@ -23,7 +23,7 @@ if TYPE_CHECKING:
         read_commits,
         recipe_hash,
     )
-    from syngrasp.dataset.episodes import episode_line, scene_from_line
+    from syngrasp.dataset.episodes import STATES, episode_line, rollout_from, scene_from_line
     from syngrasp.dataset.failures import (
         clear_quarantine,
         list_quarantine,
@@ -64,7 +64,7 @@ _HOMES = {
         "read_commits",
         "recipe_hash",
     ),
-    "episodes": ("episode_line", "scene_from_line"),
+    "episodes": ("STATES", "episode_line", "rollout_from", "scene_from_line"),
     "failures": ("clear_quarantine", "list_quarantine", "quarantine_slot", "read_rejections", "write_rejections"),
     "gc": ("GcReport", "collect_garbage"),
     "plots": ("plot_stats",),
@@ -83,6 +83,7 @@ __all__ = [
     "ARRAYS",
     "SCHEMA_VERSION",
     "SPECS",
+    "STATES",
     "Commit",
     "Dataset",
     "DatasetInfo",
@@ -118,6 +119,7 @@ __all__ = [
     "read_commits",
     "read_rejections",
     "recipe_hash",
+    "rollout_from",
     "save_slot",
     "scene_from_line",
     "staged_episodes",

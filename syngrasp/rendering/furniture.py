@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from syngrasp.records import Scene
-from syngrasp.rendering.annotate import BACKGROUND, TABLE
+from syngrasp.rendering.labels import BACKGROUND, TABLE
 from syngrasp.rendering.look import Look
 
 PEDESTAL = (-0.19, -0.14, 0.11, 0.14)

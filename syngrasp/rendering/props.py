@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from syngrasp.errors import UnknownName
 from syngrasp.records import Scene
-from syngrasp.rendering.annotate import BACKGROUND
+from syngrasp.rendering.labels import BACKGROUND
 from syngrasp.rendering.look import Look, MaterialLook, PropLook
 from syngrasp.rendering.surfaces import Finish, ScenePart, SurfaceMesh
 from syngrasp.rendering.textures import TextureFolder, material_image

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, Field
 
 from syngrasp.records import Episode, ObjectModel, Rollout
+from syngrasp.rendering.look import Look
 from syngrasp.rendering.randomize import PAPER_CAMERAS, CameraConfig, RandomizeConfig, draw_look
 from syngrasp.seeding import rng
 from syngrasp.stage import Rejected
@@ -20,7 +21,8 @@ from syngrasp.stages.context import StageContext
 
 if TYPE_CHECKING:
     from syngrasp.objects.catalog import Catalog
-    from syngrasp.rendering.mjwarp import MjWarpRenderer
+    from syngrasp.rendering.pictures import Renderer
+    from syngrasp.robots.base import Robot
 
 
 class RenderConfig(BaseModel):
@@ -36,8 +38,10 @@ class RenderConfig(BaseModel):
     cameras: dict[str, CameraConfig] = Field(PAPER_CAMERAS, min_length=1, description="by name, in stored order")
     masks: bool = Field(True, description="store masks")
     depth: bool = Field(False, description="store depth")
-    min_target_pixels: int = Field(
-        40, ge=0, description="of the target in each camera's first picture; below it the episode is rejected"
+    look: int = Field(0, ge=0, lt=2**31, description="another number draws every look anew, of the same episodes")
+    min_target_pixels: int = Field(40, ge=0, description="of the target in a camera's first picture, to be seen by it")
+    require_target: Literal["any", "all"] = Field(
+        "any", description="cameras that must see the target in their first pictures; else the episode is rejected"
     )
     smooth: bool = Field(True, description="anti-aliased outlines of what moves")
     still_grid: int = Field(2, ge=1, le=8, description="samples per pixel and axis on outlines of what stands still")
@@ -55,21 +59,17 @@ class RenderStage:
     def __init__(self, config: RenderConfig, context: StageContext) -> None:
         self._config, self._context = config, context
         self._catalog: Catalog | None = None
-        self._renderer: MjWarpRenderer | None = None
+        self._renderer: Renderer | None = None
 
     def setup(self) -> None:
-        """Opens the catalog; loads the robot's meshes and compiles the ray tracer unless `kind` is none."""
+        """Opens the catalog; starts the renderer unless `kind` is none."""
         from syngrasp.objects.catalog import Catalog
 
-        config = self._config
         self._catalog = Catalog.open(self._context.catalog)
-        if config.kind == "mjwarp":
-            from syngrasp.rendering.mjwarp import MjWarpRenderer, TraceOptions
+        if self._config.kind != "none":
             from syngrasp.robots import make_robot
 
-            options = TraceOptions(config.still_grid, config.still_rays, config.smooth, config.batch)
-            robot = make_robot(self._context.robot)
-            self._renderer = MjWarpRenderer(robot, config.width, config.height, options, config.device)
+            self._renderer = make_renderer(self._config, make_robot(self._context.robot))
 
     def process(self, batch: Sequence[Rollout]) -> list[Episode | Rejected]:
         """One episode, or the reason against it, per rollout."""
@@ -95,45 +95,67 @@ class RenderStage:
         return out
 
     def close(self) -> None:
-        """Frees the renderer's buffers."""
+        """Frees the renderer's buffers and ends its processes."""
+        if self._renderer is not None:
+            self._renderer.close()
         self._renderer = self._catalog = None
 
     def _pictured(
         self, rollout: Rollout, models: Sequence[ObjectModel], attribution: dict[str, dict[str, str]]
     ) -> Episode | Rejected:
-        from syngrasp.rendering.annotate import boxes_from_masks
+        from syngrasp.rendering.annotate import annotate, boxes_from_masks, impression, visibility
 
         config, scene, renderer = self._config, rollout.scene, self._renderer
         assert renderer is not None
-        slot = scene.slot
-        stream = rng(self._context.seed, self.name, slot.shard, slot.episode, slot.attempt)
-        look = draw_look(scene, config.randomize, config.cameras, stream)
+        look = self._look(rollout)
         visible = np.zeros(len(look.cameras), np.int32)
 
         def target_seen(masks: NDArray[np.uint8]) -> bool:
             visible[:] = boxes_from_masks(masks, len(models))[1][:, scene.target]
-            return bool(visible.min() >= config.min_target_pixels)
+            seen = visible >= config.min_target_pixels
+            return bool(seen.any() if config.require_target == "any" else seen.all())
 
         pictures = renderer.render(rollout, models, look, accept=target_seen)
         if pictures is None:
             seen = ", ".join(f"{camera.name} {count}" for camera, count in zip(look.cameras, visible, strict=True))
-            return Rejected(self.name, "target_hidden", f"visible pixels: {seen}; {config.min_target_pixels} wanted")
-        boxes, _ = boxes_from_masks(pictures.masks, len(models))
-        intrinsics = [camera.intrinsics(config.width, config.height) for camera in look.cameras]
+            wanted = f"{config.min_target_pixels} wanted in {'one' if config.require_target == 'any' else 'each'}"
+            return Rejected(self.name, "target_hidden", f"visible pixels: {seen}; {wanted}")
+        found = annotate(rollout, models, look.cameras, pictures.masks)
+        names = tuple(camera.name for camera in look.cameras)
         return Episode(
             rollout=rollout,
-            cameras=tuple(camera.name for camera in look.cameras),
+            cameras=names,
             images=pictures.images,
             masks=pictures.masks if config.masks else None,
             depth=pictures.depth if config.depth else None,
-            bbox=boxes,
-            camera_intrinsics=np.array(intrinsics, np.float32),
+            bbox=found.bbox,
+            bbox_full=found.bbox_full,
+            occlusion=found.occlusion,
+            truncated=found.truncated,
+            camera_intrinsics=np.array([c.intrinsics(config.width, config.height) for c in look.cameras], np.float32),
             T_base_camera=np.array([camera.T_base_camera() for camera in look.cameras], np.float32),
             look=look.to_json(),
             attribution=attribution,
+            visibility={name: visibility(found.pixels[:, c, scene.target]) for c, name in enumerate(names)},
+            picture={name: impression(pictures.images[0, c]) for c, name in enumerate(names)},
+            renderer=renderer.describe(),
         )
+
+    def _look(self, rollout: Rollout) -> Look:
+        slot, config = rollout.scene.slot, self._config
+        name = f"{self.name} {config.look}" if config.look else self.name
+        stream = rng(self._context.seed, name, slot.shard, slot.episode, slot.attempt)
+        return draw_look(rollout.scene, config.randomize, config.cameras, stream)
+
+
+def make_renderer(config: RenderConfig, robot: Robot) -> Renderer:
+    """The renderer that a recipe names. Raises SyngraspError where it cannot run here."""
+    from syngrasp.rendering.mjwarp import MjWarpRenderer, TraceOptions
+
+    options = TraceOptions(config.still_grid, config.still_rays, config.smooth, config.batch)
+    return MjWarpRenderer(robot, config.width, config.height, options, config.device)
 
 
 def _unpictured(rollout: Rollout, attribution: dict[str, dict[str, str]]) -> Episode:
     nothing: dict[str, Any] = dict.fromkeys(("images", "masks", "depth", "bbox", "camera_intrinsics", "T_base_camera"))
-    return Episode(rollout=rollout, cameras=(), look={}, attribution=attribution, **nothing)
+    return Episode(rollout=rollout, cameras=(), look={}, attribution=attribution, renderer={"kind": "none"}, **nothing)
