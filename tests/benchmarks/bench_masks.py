@@ -9,15 +9,8 @@ which shows how far apart two exact methods are. Objects of fewer than 100 pixel
 
 from __future__ import annotations
 
-import tests.benchmarks.one_core  # noqa: F401  # isort: skip
-import os
-from ctypes.util import find_library
-
-# MuJoCo reads once, when it is imported, which OpenGL to draw with; neither of these needs a display.
-for _library, _backend in (("OSMesa", "osmesa"), ("EGL", "egl")):
-    if find_library(_library) is not None:
-        os.environ["MUJOCO_GL"] = _backend
-
+import tests.benchmarks.one_core  # isort: skip
+import tests.benchmarks.no_display  # noqa: F401  # isort: skip
 import argparse
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field

@@ -67,7 +67,7 @@ class ReferenceWorld:
         self.model = spec.compile()
         self.data = mujoco.MjData(self.model)
         names = [self.model.geom(g).name for g in range(self.model.ngeom)]
-        self.labels = np.array([ROBOT if name not in labels else labels[name] for name in names], np.uint8)
+        self.labels = np.array([labels.get(name, ROBOT) for name in names], np.uint8)
         self._gl: Any = None
 
     @staticmethod
