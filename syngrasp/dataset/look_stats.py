@@ -142,7 +142,10 @@ class _Range:
         }
 
     def _covered(self) -> float | None:
-        """Share of the range between the least and the greatest value; of whole numbers, the share that occurs."""
+        """Share of the range between the least and the greatest value; of whole numbers, the share that occurs.
+
+        What is drawn in a ball is rarely near its centre: the share of its radius that is reached.
+        """
         if not self.limits or not self.spread.count:
             return None
         low, high = self.limits
@@ -151,7 +154,8 @@ class _Range:
             return len(there) / (high - low + 1)
         if high == low:
             return 1.0
-        return (min(self.spread.max, high) - max(self.spread.min, low)) / (high - low)
+        least = low if self.number.spread == "ball" else max(self.spread.min, low)
+        return (min(self.spread.max, high) - least) / (high - low)
 
 
 def _limits(number: Number, randomize: Mapping[str, Any]) -> tuple[float, float] | None:

@@ -16,7 +16,6 @@ from syngrasp.dataset.storage import writing
 from syngrasp.errors import MissingExtra
 
 SHOWN_CATEGORIES = 40
-WIDTHS = {"looks": 10.0, "look_names": 10.0, "pictures": 10.0}  # of pictures that need more than the others [inch]
 
 Stats = Mapping[str, Any]
 
@@ -33,7 +32,6 @@ def plot_stats(stats: Stats, folder: str | PathLike[str]) -> list[Path]:
         raise MissingExtra("plotting", "viz") from error
 
     plots: dict[str, tuple[Callable[[Any, Stats], None], float]] = {
-        **_looks(stats["looks"]),
         "approaches": (lambda figure, stats: draw_approaches(figure, stats["motion"]), 3.7),
         "yield": (_plot_yield, 1.2 + 0.45 * max(1, len(stats["yield"]))),
         "categories": (_plot_categories, 1.2 + 0.22 * min(SHOWN_CATEGORIES, max(1, len(stats["categories"])))),
@@ -48,10 +46,11 @@ def plot_stats(stats: Stats, folder: str | PathLike[str]) -> list[Path]:
             3.2,
         ),
     }
+    sized = {name: (draw, 7.2, height) for name, (draw, height) in plots.items()} | look_pictures(stats["looks"])
     written = []
-    for name, (draw, height) in plots.items():
+    for name, (draw, width, height) in sized.items():
         layout = ConstrainedLayoutEngine(w_pad=0.1, h_pad=0.1)
-        figure = Figure(figsize=(WIDTHS.get(name, 7.2), height), dpi=150, layout=layout, facecolor="white")
+        figure = Figure(figsize=(width, height), dpi=150, layout=layout, facecolor="white")
         draw(figure, stats)
         path = Path(folder) / f"{name}.png"
         with writing(str(path)):
@@ -61,18 +60,16 @@ def plot_stats(stats: Stats, folder: str | PathLike[str]) -> list[Path]:
     return written
 
 
-def _looks(looks: Stats) -> dict[str, tuple[Callable[[Any, Stats], None], float]]:
-    """Pictures of looks, if there are any."""
+def look_pictures(looks: Stats) -> dict[str, tuple[Callable[[Any, Stats], None], float, float]]:
+    """Pictures of looks, if there are any: what draws them, width and height [inch]."""
     if not looks["episodes"]:
         return {}
     heights = [0.9 + 1.25 * look_plots.rows(len(names)) for names in (look_plots.varied(looks), looks["choices"])]
+    cameras = max(1, len(looks["pictures"]["cameras"]))
     return {
-        "looks": (lambda figure, stats: look_plots.draw_numbers(figure, stats["looks"]), heights[0]),
-        "look_names": (lambda figure, stats: look_plots.draw_choices(figure, stats["looks"]), 1.6 * heights[1]),
-        "pictures": (
-            lambda figure, stats: look_plots.draw_pictures(figure, stats["looks"]),
-            0.9 + 1.7 * max(1, len(looks["pictures"]["cameras"])),
-        ),
+        "looks": (lambda figure, stats: look_plots.draw_numbers(figure, stats["looks"]), 10.0, heights[0]),
+        "look_names": (lambda figure, stats: look_plots.draw_choices(figure, stats["looks"]), 10.0, 1.6 * heights[1]),
+        "pictures": (lambda figure, stats: look_plots.draw_pictures(figure, stats["looks"]), 10.0, 0.9 + 1.7 * cameras),
     }
 
 

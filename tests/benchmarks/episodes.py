@@ -12,7 +12,7 @@ import numpy as np
 
 from syngrasp.config import Recipe, load_recipe
 from syngrasp.objects.catalog import Catalog
-from syngrasp.records import ObjectModel, Rollout, Slot
+from syngrasp.records import ObjectModel, Rollout, Scene, Slot
 from syngrasp.rendering.look import Look
 from syngrasp.rendering.randomize import draw_look
 from syngrasp.robots import make_robot
@@ -37,20 +37,20 @@ class Episodes:
         self.recipe: Recipe = load_recipe("tabletop", list(sets))
         self.robot: Robot = make_robot(self.recipe.robot)
         self._catalog = Catalog.open(str(catalog))
-        self._stages = stages_of(self.recipe, catalog)
+        self.stages = stages_of(self.recipe, catalog)
 
     def __iter__(self) -> Iterator[Pictured]:
         for episode in range(100_000):
-            rollout = follow(self._stages, Slot(0, episode), Counter(), Counter())
+            rollout = follow(self.stages, Slot(0, episode), Counter(), Counter())
             if isinstance(rollout, Rollout):
-                models = tuple(self._catalog.load(placed.uid) for placed in rollout.scene.objects)
-                yield Pictured(rollout, models, self.look(rollout))
+                yield self.pictured(rollout)
 
-    def look(self, rollout: Rollout) -> Look:
-        """The look of an episode."""
+    def pictured(self, rollout: Rollout) -> Pictured:
+        """A rollout with its objects and its look."""
+        models = tuple(self._catalog.load(placed.uid) for placed in rollout.scene.objects)
         slot, render = rollout.scene.slot, self.recipe.render
         stream = rng(0, "render", slot.shard, slot.episode, slot.attempt)
-        return draw_look(rollout.scene, render.randomize, render.cameras, stream)
+        return Pictured(rollout, models, draw_look(rollout.scene, render.randomize, render.cameras, stream))
 
 
 def frames_of(rollout: Rollout, frames: list[int]) -> Rollout:
@@ -60,3 +60,15 @@ def frames_of(rollout: Rollout, frames: list[int]) -> Rollout:
         *("action", "goal_pose", "object_pose", "phase"),
     )
     return replace(rollout, **{name: np.ascontiguousarray(getattr(rollout, name)[frames]) for name in per_frame})
+
+
+def at_rest(scene: Scene) -> Rollout:
+    """One frame: the arm at its start, the hand open, objects where they settled."""
+    zeros = np.zeros((1, 7), np.float32)
+    return Rollout(
+        scene=scene, T_base_grasp=np.eye(4), grasp_width=0.0, grasp_quality=0.0, dt=0.1,
+        joint_position=scene.q_start[None].astype(np.float32), joint_velocity=zeros,
+        gripper_width=np.array([0.08], np.float32), ee_pose=zeros, action=zeros, goal_pose=zeros,
+        object_pose=np.stack([placed.pose for placed in scene.objects])[None].astype(np.float32),
+        phase=np.zeros(1, np.uint8), lift_height=0.0, slip=0.0, disturbance=0.0,
+    )  # fmt: skip
