@@ -23,7 +23,6 @@ import numpy as np
 from matplotlib.figure import Figure
 from matplotlib.layout_engine import ConstrainedLayoutEngine
 from numpy.typing import NDArray
-from PIL import Image
 
 from syngrasp.cli.catalogs import catalog_or_builtin
 from syngrasp.cli.look_tables import print_looks
@@ -34,6 +33,7 @@ from syngrasp.rendering.annotate import impression
 from syngrasp.rendering.mjwarp import MjWarpRenderer
 from syngrasp.stage import Rejected
 from tests.benchmarks.episodes import Episodes, Pictured, at_rest
+from tests.benchmarks.sheets import sheet_of
 
 COVERED = 0.9  # of a range of the recipe, at least
 DARK, BRIGHT, USABLE = 0.12, 0.88, 0.98  # mean brightness of a picture that can be used, and the share that can
@@ -123,14 +123,6 @@ def nearest(pictures: U8) -> tuple[float, tuple[int, int]]:
     return best, pair
 
 
-def save_sheet(pictures: U8, path: Path, columns: int = 8) -> None:
-    """The first `SHOWN` pairs of pictures in a grid."""
-    shown = pictures[:SHOWN]
-    _, cameras, height, width, _ = shown.shape
-    shown = shown[: len(shown) // columns * columns].reshape(-1, columns * cameras, height, width, 3)
-    Image.fromarray(shown.swapaxes(1, 2).reshape(-1, columns * cameras * width, 3)).save(path, quality=82)
-
-
 def save_plots(looks: dict[str, Any], folder: Path) -> None:
     """What `syngrasp stats --plots` draws of looks."""
     folder.mkdir(parents=True, exist_ok=True)
@@ -158,7 +150,7 @@ def main() -> None:
     if arguments.plots:
         save_plots(looks, arguments.plots)
     if arguments.sheet:
-        save_sheet(pictures, arguments.sheet)
+        sheet_of(list(pictures[:SHOWN]), arguments.size).save(arguments.sheet, quality=82)
 
 
 if __name__ == "__main__":

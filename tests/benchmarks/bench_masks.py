@@ -12,7 +12,7 @@ from __future__ import annotations
 import tests.benchmarks.one_core  # isort: skip
 import tests.benchmarks.no_display  # noqa: F401  # isort: skip
 import argparse
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from itertools import islice
 from pathlib import Path
@@ -27,8 +27,8 @@ from syngrasp.rendering.pictures import Renderer
 from syngrasp.robots.base import Robot
 from syngrasp.seeding import named_rng
 from tests.benchmarks.bench_motion import SCANS, scanned_catalog
-from tests.benchmarks.episodes import Episodes, Pictured, frames_of
-from tests.benchmarks.reference import FIRST_OBJECT, ReferenceWorld, View
+from tests.benchmarks.episodes import RENDERERS, Episodes, Pictured, frames_of
+from tests.benchmarks.reference import FIRST_OBJECT, ROBOT, ReferenceWorld, View
 
 SIZE = 256
 SMALL = 100  # [px]
@@ -49,6 +49,7 @@ class Agreement:
     pixels: int = 0
     differing: int = 0
     depth: list[NDArray[np.float64]] = field(default_factory=list)  # |difference| where labels agree [mm]
+    robot: list[NDArray[np.float64]] = field(default_factory=list)  # of these on the robot alone
 
     def add(self, mask: U8, depth_mm: NDArray[np.float64], reference: View, objects: int) -> None:
         """One image; depth 0 where nothing is."""
@@ -68,7 +69,9 @@ class Agreement:
             if label >= FIRST_OBJECT:
                 self.box.append(float(np.abs(boxes[0, label - FIRST_OBJECT] - extent(theirs)).max()))
         seen = (mask == reference.mask) & (depth_mm > 0) & (reference.depth < 60.0)
-        self.depth.append(np.abs(depth_mm[seen] - 1e3 * reference.depth[seen]))
+        off = np.abs(depth_mm - 1e3 * np.where(seen, reference.depth, 0.0))
+        self.depth.append(off[seen])
+        self.robot.append(off[seen & (mask == ROBOT)])
 
     def figures(self) -> dict[str, float]:
         """By name."""
@@ -85,6 +88,7 @@ class Agreement:
             "depth off mm, median": float(np.median(depth)),
             "depth off mm, 99.9 %": float(np.quantile(depth, 0.999)),
             "depth off mm, most": float(depth.max()),
+            "  on the robot, 99.9 %": float(np.quantile(np.concatenate(self.robot), 0.999)),
             "depth off > 1 mm, ppm": 1e6 * float((depth > DEPTH).mean()),
             f"objects under {SMALL} px": len(small),
             "of them exact": int((small == 0).sum()),
@@ -109,29 +113,14 @@ def verdicts(name: str, figures: dict[str, float]) -> Iterable[str]:
         yield f"{name}: {figure} {figures[figure]:.4g}, {wanted}: {'PASS' if good else 'FAIL'}"
 
 
-def make_mjwarp(robot: Robot) -> Renderer:
-    from syngrasp.rendering.mjwarp import MjWarpRenderer
-
-    return MjWarpRenderer(robot, SIZE, SIZE)
-
-
-def make_mitsuba(robot: Robot) -> Renderer:
-    from syngrasp.rendering.mitsuba import MitsubaRenderer
-
-    return MitsubaRenderer(robot, SIZE, SIZE)
-
-
-RENDERERS: dict[str, Callable[[Robot], Renderer]] = {"mjwarp": make_mjwarp, "mitsuba": make_mitsuba}
-
-
 def compare(catalog: Path, frames: int, names: list[str]) -> dict[str, Agreement]:
     """Each renderer, and OpenGL where it runs, against Embree on one random frame of each of `frames` episodes."""
     episodes = Episodes(catalog)
     renderers = {}
     for name in names:
         try:
-            renderers[name] = RENDERERS[name](episodes.robot)
-        except (SyngraspError, ImportError) as error:
+            renderers[name] = RENDERERS[name](episodes.robot, SIZE)
+        except SyngraspError as error:
             print(f"{name}: left out: {error}", flush=True)
     found = {name: Agreement() for name in (*renderers, "MuJoCo OpenGL")}
     random = named_rng(0, "masks")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import tests.benchmarks.one_core  # noqa: F401  # isort: skip
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -14,6 +14,7 @@ from syngrasp.config import Recipe, load_recipe
 from syngrasp.objects.catalog import Catalog
 from syngrasp.records import ObjectModel, Rollout, Scene, Slot
 from syngrasp.rendering.look import Look
+from syngrasp.rendering.pictures import Renderer
 from syngrasp.rendering.randomize import draw_look
 from syngrasp.robots import make_robot
 from syngrasp.robots.base import Robot
@@ -72,3 +73,20 @@ def at_rest(scene: Scene) -> Rollout:
         object_pose=np.stack([placed.pose for placed in scene.objects])[None].astype(np.float32),
         phase=np.zeros(1, np.uint8), lift_height=0.0, slip=0.0, disturbance=0.0,
     )  # fmt: skip
+
+
+def make_mjwarp(robot: Robot, size: int) -> Renderer:
+    """The fast tracer."""
+    from syngrasp.rendering.mjwarp import MjWarpRenderer
+
+    return MjWarpRenderer(robot, size, size)
+
+
+def make_mitsuba(robot: Robot, size: int) -> Renderer:
+    """The path tracer."""
+    from syngrasp.rendering.mitsuba import MitsubaRenderer
+
+    return MitsubaRenderer(robot, size, size)
+
+
+RENDERERS: dict[str, Callable[[Robot, int], Renderer]] = {"mjwarp": make_mjwarp, "mitsuba": make_mitsuba}
