@@ -13,6 +13,7 @@ from syngrasp.cli.assets import app as assets_app
 from syngrasp.cli.doctor import doctor
 from syngrasp.cli.generate import gc, generate, retry
 from syngrasp.cli.look import replay, show, stats, status, verify
+from syngrasp.cli.render import render
 from syngrasp.errors import SyngraspError
 
 app = typer.Typer(
@@ -24,7 +25,7 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110},
 )
 app.add_typer(assets_app, name="assets")
-for command in (generate, status, stats, verify, replay, show, retry, gc, doctor):
+for command in (generate, render, status, stats, verify, replay, show, retry, gc, doctor):
     app.command()(command)
 
 
