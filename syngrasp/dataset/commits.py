@@ -139,7 +139,7 @@ def open_info(root: Root) -> DatasetInfo:
 def _refuse_other(url: str, there: DatasetInfo, asked: DatasetInfo) -> None:
     changes = recipe_changes(there.recipe, asked.recipe)
     if there.source != asked.source:
-        changes += recipe_changes({"rendered from": _named(there)}, {"rendered from": _named(asked)})
+        changes.append(f"rendered from: {_source(there)} → {_source(asked)}")
     for name in ("catalog_hash", "seed", "episodes_per_shard"):
         old, new = getattr(there, name), getattr(asked, name)
         if old != new:
@@ -151,7 +151,7 @@ def _refuse_other(url: str, there: DatasetInfo, asked: DatasetInfo) -> None:
         )
 
 
-def _named(info: DatasetInfo) -> str:
+def _source(info: DatasetInfo) -> str:
     return f"{info.source['url']} ({info.source['recipe_hash'][:8]})" if info.source else "its own rollouts"
 
 

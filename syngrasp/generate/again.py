@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
@@ -166,7 +166,7 @@ def _records(source: Storage, reader: ShardReader) -> dict[int, SlotRecord]:
     return records
 
 
-def _rejections(source: Storage, commit: Commit) -> list[Mapping[str, Any]]:
+def _rejections(source: Storage, commit: Commit) -> list[dict[str, Any]]:
     """Why the stages before render refused attempts. Where that record is lost, the commit's counts stand for it."""
     from syngrasp.dataset.failures import read_rejections
 
