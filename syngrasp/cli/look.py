@@ -54,12 +54,13 @@ def status(dataset: DatasetArgument, as_json: JsonOption = False) -> None:
         "seed": info.seed,
         "recipe_hash": info.recipe_hash,
         "catalog_hash": info.catalog_hash,
+        "source": info.source["url"] if info.source else None,
         "complete": len(committed) >= info.shards,
     }
     if as_json:
         print_json(values)
     else:
-        print_pairs(values | {"in_progress": len(begun)})
+        print_pairs(values | {"in_progress": len(begun), "source": values["source"] or "-"})
 
 
 def stats(
@@ -267,6 +268,8 @@ def _print_stats(values: Mapping[str, Any]) -> None:
             "frames": values["frames"],
             "objects": values["objects"],
             "bytes per frame": figure(size["per_frame"]),
+            **({"rendered from": values["source"]["url"]} if values["source"] else {}),
+            **{name: figure(values[name]) for name in ("occlusion", "truncated") if values[name] is not None},
         }
     )
     rows = [

@@ -179,7 +179,8 @@ def check_extents(states: States, image_shape: tuple[int, ...], objects: int) ->
         yield "bbox_full", f"a box is empty in frame {_worst(empty)}"
     if outside.any():
         yield "bbox_full", f"does not hold the visible box in frame {_worst(outside)}"
-    if (wrong := truncated != leaves).any():
+    wrong = np.asarray(truncated != leaves)
+    if wrong.any():
         yield "truncated", f"does not say whether bbox_full leaves the image in frame {_worst(wrong)}"
     if states["truncated"][:, :, objects:].any():
         yield "truncated", f"values beyond the scene's {objects} objects"
