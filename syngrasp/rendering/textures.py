@@ -288,6 +288,7 @@ FAMILIES: dict[str, Callable[[Rng, int], Array]] = {
     "metal": _metal,
     "noise": _random,
     "paper": _paper,
+    "picture": _random,
     "plain": _plain,
     "stripes": _stripes,
     "terrazzo": _terrazzo,
