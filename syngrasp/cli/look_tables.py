@@ -7,6 +7,7 @@ from typing import Any
 
 from syngrasp.cli.output import figure, print_pairs, print_table
 
+QUANTILES = ("min", "p05", "p50", "p95", "max")
 HUE_NAMES = ("red", "orange", "yellow", "lime", "green", "sea", "cyan", "azure", "blue", "violet", "magenta", "rose")
 
 
@@ -42,8 +43,8 @@ def _number_row(name: str, number: Mapping[str, Any]) -> list[str]:
     return [
         name,
         number["unit"],
-        f"{limits[0]:g} … {limits[1]:g}" if limits else "-",
-        *(figure(number[key]) for key in ("min", "p05", "p50", "p95", "max")),
+        f"{limits[0]:.4g} … {limits[1]:.4g}" if limits else "-",
+        *(figure(round(number[key]) if number["whole"] else number[key]) for key in QUANTILES),
         "-" if covered is None else f"{100 * covered:.0f} %",
         str(number["outside"]) if limits else "-",
     ]
@@ -53,7 +54,8 @@ def _drawn(choice: Mapping[str, Any]) -> str:
     """Shares of the names that were drawn, the recipe's weights in brackets."""
     total, weights = sum(choice["counts"].values()), choice["weights"]
     told = [
-        f"{value} {100 * count / total:.0f} %" + (f" ({100 * weights[value]:.0f})" if value in weights else "")
+        f"{value} {100 * count / total:.0f} %"
+        + (f" ({100 * weights[value]:.0f})" if choice["exact"] and value in weights else "")
         for value, count in choice["counts"].items()
     ]
     return ", ".join(told) + (f"; never {', '.join(choice['missing'])}" if choice["missing"] else "")
@@ -68,9 +70,7 @@ def _print_pictures(pictures: Mapping[str, Any], episodes: int) -> None:
     for camera, picture in pictures["cameras"].items():
         for name in ("brightness", "saturation"):
             spread = picture[name]
-            rows.append(
-                [f"{camera} {name}", *(figure(spread[key]) for key in ("min", "p05", "p50", "p95", "max")), "-"]
-            )
+            rows.append([f"{camera} {name}", *(figure(spread[key]) for key in QUANTILES), "-"])
         hues = picture["hues"]
         found = ", ".join(f"{hue} {count}" for hue, count in zip(HUE_NAMES, hues, strict=True) if count)
         rows.append([f"{camera} hue", "-", "-", "-", "-", "-", found])

@@ -64,7 +64,7 @@ def draw_choices(figure: Any, looks: Json) -> None:
         colours = [REJECTED[0] if value in choice["outside"] else GREEN for value in shown]
         axes.barh(range(len(shown)), [100 * n / total for n in shown.values()], color=colours, height=0.7)
         for y, value in enumerate(shown):
-            if value in choice["weights"]:
+            if choice["exact"] and value in choice["weights"]:
                 axes.plot([100 * choice["weights"][value]] * 2, [y - 0.45, y + 0.45], color=INK, lw=1.2)
         axes.set_yticks(range(len(shown)), list(shown))
         axes.set_ylim(max(len(shown), 4) - 0.4, -0.6)

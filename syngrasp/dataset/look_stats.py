@@ -6,13 +6,15 @@ import hashlib
 import json
 from array import array
 from collections import Counter
-from collections.abc import Iterable, Mapping
-from typing import Any
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any, TypeVar
 
 import numpy as np
 
 from syngrasp.dataset.look_figures import CHOICES, NUMBERS, PARTS, Choice, Number
 from syngrasp.dataset.spread import Spread
+
+T = TypeVar("T")
 
 HUES = 12  # equal parts of the colour circle, the first around red, the fifth around green
 COLOURLESS = 0.05  # a picture of less saturation has no hue
@@ -27,7 +29,7 @@ class LookStats:
 
     def __init__(self, recipe: Mapping[str, Any]) -> None:
         self._render: dict[str, Any] = {"randomize": {}, "cameras": {}} | dict(recipe.get("render", {}))
-        self._numbers = {name: _Range(number, self._render["randomize"]) for name, number in NUMBERS.items()}
+        self._numbers = {name: _Range(number, self._render) for name, number in NUMBERS.items()}
         self._choices = {name: Counter[str]() for name in CHOICES}
         self._digests = array("Q")
         self._pictures: dict[str, dict[str, Spread]] = {}
@@ -96,11 +98,11 @@ class LookStats:
 
     def _choice(self, name: str, choice: Choice) -> dict[str, Any]:
         counts = dict(sorted(self._choices[name].items(), key=lambda item: (-item[1], item[0])))
-        asked = self._render["randomize"].get(choice.names, []) if choice.names else []
-        weights = {value: n / len(asked) for value, n in Counter(asked).items()}
+        weights = {value: share for value, share in _asked(choice.weights, self._render, {}).items() if share > 0.0}
         return {
             "counts": counts,
             "weights": weights,
+            "exact": choice.exact,
             "missing": [value for value in weights if value not in counts],
             "outside": [value for value in counts if weights and value not in weights],
         }
@@ -109,9 +111,9 @@ class LookStats:
 class _Range:
     """A figure's spread and how it lies in its range of the recipe."""
 
-    def __init__(self, number: Number, randomize: Mapping[str, Any]) -> None:
+    def __init__(self, number: Number, render: Mapping[str, Any]) -> None:
         self.number, self.spread = number, Spread()
-        self.limits = _limits(number, randomize)
+        self.limits: tuple[float, float] | None = _asked(number.limits, render, None)
         self._outside, self._values = 0, set[float]()
 
     def add(self, values: Iterable[float]) -> None:
@@ -135,6 +137,7 @@ class _Range:
     def as_json(self) -> dict[str, Any]:
         return {
             "unit": self.number.unit,
+            "whole": self.number.whole,
             "range": list(self.limits) if self.limits else None,
             "outside": self._outside,
             "covered": self._covered(),
@@ -154,14 +157,13 @@ class _Range:
             return len(there) / (high - low + 1)
         if high == low:
             return 1.0
-        least = low if self.number.spread == "ball" else max(self.spread.min, low)
+        least = low if self.number.central else max(self.spread.min, low)
         return (min(self.spread.max, high) - least) / (high - low)
 
 
-def _limits(number: Number, randomize: Mapping[str, Any]) -> tuple[float, float] | None:
-    value = randomize.get(number.limits) if number.limits else None
-    if value is None:
-        return None
-    if number.spread == "range":
-        return float(value[0]), float(value[1])
-    return (0.0 if number.spread == "ball" else -float(value)), float(value)
+def _asked(of: Callable[[Mapping[str, Any]], T] | None, render: Mapping[str, Any], without: T) -> T:
+    """What a recipe says; `without` where it does not know the key."""
+    try:
+        return without if of is None else of(render["randomize"])
+    except KeyError:
+        return without

@@ -104,7 +104,7 @@ def told(what: str, found: object, good: bool) -> str:
 def furthest(choice: dict[str, Any]) -> tuple[float, str]:
     """By how many standard deviations the count of a name misses its weight at most, and which one."""
     total, misses = sum(choice["counts"].values()), [(0.0, "")]
-    for value, weight in choice["weights"].items():
+    for value, weight in choice["weights"].items() if choice["exact"] else ():
         deviation = np.sqrt(total * weight * (1.0 - weight))
         if deviation:
             misses.append((float(abs(choice["counts"].get(value, 0) - total * weight) / deviation), value))

@@ -14,6 +14,7 @@ from syngrasp.config import Recipe, load_recipe
 from syngrasp.objects.catalog import Catalog
 from syngrasp.records import ObjectModel, Rollout, Scene, Slot
 from syngrasp.rendering.look import Look
+from syngrasp.rendering.parts import RobotMeshes, rollout_boxes
 from syngrasp.rendering.pictures import Renderer
 from syngrasp.rendering.randomize import draw_look
 from syngrasp.robots import make_robot
@@ -38,6 +39,7 @@ class Episodes:
         self.recipe: Recipe = load_recipe("tabletop", list(sets))
         self.robot: Robot = make_robot(self.recipe.robot)
         self._catalog = Catalog.open(str(catalog))
+        self._meshes = RobotMeshes(self.robot)
         self.stages = stages_of(self.recipe, catalog)
 
     def __iter__(self) -> Iterator[Pictured]:
@@ -51,7 +53,9 @@ class Episodes:
         models = tuple(self._catalog.load(placed.uid) for placed in rollout.scene.objects)
         slot, render = rollout.scene.slot, self.recipe.render
         stream = rng(0, "render", slot.shard, slot.episode, slot.attempt)
-        return Pictured(rollout, models, draw_look(rollout.scene, render.randomize, render.cameras, stream))
+        occupied = rollout_boxes(rollout, models, self._meshes)
+        look = draw_look(rollout.scene, render.randomize, render.cameras, stream, occupied)
+        return Pictured(rollout, models, look)
 
 
 def frames_of(rollout: Rollout, frames: list[int]) -> Rollout:
