@@ -32,7 +32,7 @@ TOP = {"cli", "doctor", "__init__", "__main__"}
 LAZY_WORKERS = {"generate", "cli"}
 HEAVY = (
     *("mujoco", "mujoco_warp", "warp", "numba", "trimesh", "scipy", "zarr", "matplotlib"),
-    *("ray", "torch", "mitsuba", "curobo", "isaacsim"),
+    *("ray", "torch", "mitsuba", "curobo", "isaacsim", "pxr"),
 )
 
 

@@ -11,6 +11,7 @@ import typer
 from syngrasp import __version__
 from syngrasp.cli.assets import app as assets_app
 from syngrasp.cli.doctor import doctor
+from syngrasp.cli.export import export
 from syngrasp.cli.generate import gc, generate, retry
 from syngrasp.cli.look import replay, show, stats, status, verify
 from syngrasp.cli.render import render
@@ -25,7 +26,7 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110},
 )
 app.add_typer(assets_app, name="assets")
-for command in (generate, render, status, stats, verify, replay, show, retry, gc, doctor):
+for command in (generate, render, status, stats, verify, replay, show, export, retry, gc, doctor):
     app.command()(command)
 
 

@@ -23,7 +23,8 @@ REQUIRED = (
 )  # fmt: skip
 OPTIONAL = {"ray": ("cluster", "generate on many cores or machines"), "matplotlib": ("viz", "stats --plots"),
             "objaverse": ("objaverse", "downloading meshes from Objaverse"),
-            "mujoco-warp": ("gpu", "lift.kind mjwarp")}  # fmt: skip
+            "mujoco-warp": ("gpu", "lift.kind mjwarp"),
+            "usd-core": ("usd", "export --format usd")}  # fmt: skip
 # Distributions that no extra brings, each with the module that it must hold, its use and its own command.
 OUTSIDE = {"nvidia-curobo": ("curobo", "plan.kind curobo, with an NVIDIA GPU", CUROBO_INSTALL)}
 

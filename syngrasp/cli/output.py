@@ -111,3 +111,26 @@ def _trouble(event: Event) -> str:
     where = f"shard {event['shard']}, episode {event['episode']}, attempt {event['attempt']}, {event['stage']}"
     what = "quarantined" if event["event"] == "quarantine" else "fault"
     return f"{what}: {where}: {event['why'][:300]}"
+
+
+@contextmanager
+def export_display(as_json: bool) -> Iterator[OnEvent]:
+    """Receives an export's events: a progress bar on a terminal, JSON lines otherwise."""
+    if as_json or not sys.stdout.isatty():
+        yield print_event
+        return
+    from rich.progress import Progress
+
+    with Progress(transient=True) as bar:
+        task = bar.add_task("episodes")
+
+        def show(event: Event) -> None:
+            if event["event"] == "start":
+                bar.update(task, total=event["episodes"], completed=event["there"])
+            elif event["event"] == "episode":
+                bar.advance(task)
+            elif event["event"] == "done":
+                size = f"{event['bytes'] / 1e6:.1f} MB"
+                bar.console.print(f"{event['out']}: {event['written']} episodes, {size}, {event['seconds']:.1f} s")
+
+        yield show

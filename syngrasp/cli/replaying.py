@@ -32,7 +32,7 @@ class Replayer:
         from syngrasp.robots import RobotConfig, make_robot
         from syngrasp.stages.lift import LiftConfig
 
-        self._dataset, self._catalog = _open(dataset, catalog)
+        self._dataset, self._catalog = open_with_catalog(dataset, catalog)
         info = self._dataset.info
         self._name = dataset
         self._robot = make_robot(RobotConfig.model_validate(info.recipe["robot"]))
@@ -92,7 +92,7 @@ class Remaker:
         from syngrasp.generate.factory import RecipeStages
         from syngrasp.generate.jobs import ROLLOUT_STAGE, STAGES
 
-        self._dataset, _ = _open(dataset, catalog)
+        self._dataset, _ = open_with_catalog(dataset, catalog)
         info = self._dataset.info
         self._name = dataset
         recipe = parse_recipe({**info.recipe, "seed": info.seed})
@@ -140,7 +140,7 @@ def _difference(stored: Mapping[str, NDArray[Any]], rollout: Any) -> str:
     return ""
 
 
-def _open(dataset: str, catalog: str | Path) -> tuple[Dataset, Catalog]:
+def open_with_catalog(dataset: str, catalog: str | Path) -> tuple[Dataset, Catalog]:
     """A dataset and the catalog it was made from."""
     from syngrasp import dataset as datasets
     from syngrasp.objects.catalog import Catalog

@@ -8,13 +8,12 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.special import ndtri
 
 from syngrasp import se3
 from syngrasp.rendering import tracer_types
 from syngrasp.rendering.furniture import Block
-from syngrasp.rendering.look import LightLook, Look, MaterialLook
-from syngrasp.rendering.shapes import Shape, linear_to_srgb_values
+from syngrasp.rendering.look import LightLook, MaterialLook
+from syngrasp.rendering.shapes import Shape
 from syngrasp.rendering.surfaces import ScenePart
 
 F32 = NDArray[np.float32]
@@ -95,6 +94,7 @@ def part_rows(parts: Sequence[PlacedShape], first_texture: int) -> tuple[NDArray
         row["mesh"], row["face0"], row["label"] = shape.mesh.id, face, part.label
         row["texture"], row["density"] = -1, shape.density
         row["roughness"], row["metallic"], row["tint"] = finish.roughness, finish.metallic, finish.tint
+        row["transmission"], row["ior"] = finish.transmission, finish.ior
         if shape.texture is not None:
             row["texture"] = first_texture + len(chains)
             chains.append(shape.texture)
@@ -113,12 +113,13 @@ def texture_rows(chains: Sequence[list[U8]]) -> tuple[NDArray[Any], U8]:
     return rows, np.concatenate([level.ravel() for chain in chains for level in chain])
 
 
-def material_row(material: MaterialLook, texture: int) -> NDArray[Any]:
-    """One Material row."""
+def material_row(material: MaterialLook, texture: int, relief: int, slope: float) -> NDArray[Any]:
+    """One Material row. `relief` is the texture of its slopes, −1 without, and `slope` their largest [1/tile]."""
     row = _rows((), tracer_types.Material)
     row["texture"], row["inv_tile"], row["tint"] = texture, 1.0 / material.tile, material.tint
     row["cos_angle"], row["sin_angle"], row["offset"] = np.cos(material.angle), np.sin(material.angle), material.offset
     row["roughness"], row["metallic"] = material.roughness, material.metallic
+    row["relief"], row["steepness"] = relief, slope * material.bump / material.tile
     return row
 
 
@@ -162,34 +163,3 @@ def blackbody(temperature: float) -> F64:
     rgb = np.array([[3.2406, -1.5372, -0.4986], [-0.9689, 1.8758, 0.0415], [0.0557, -0.2040, 1.0570]]) @ xyz
     rgb = np.sqrt(np.clip(rgb, 0.01, None))
     return rgb / (rgb @ (0.2126, 0.7152, 0.0722))
-
-
-def exposure_gain(ambient: F32, light: F32, look: Look) -> F32:
-    """Exposure (C,) of each camera from its still layer: sky's share (C, P, 3) and the lamps' (C, P, L, 3).
-
-    Meters as cameras do, log-average towards mid-grey, but only by two thirds, so that dark scenes stay darker;
-    then keeps white paint (the robot's) below the curve's shoulder. The look's exposure [EV] comes on top.
-    """
-    luminance = (ambient + light.sum(axis=2)) @ np.array([0.2126, 0.7152, 0.0722], np.float32)
-    average = np.exp(np.log(np.maximum(luminance, 1e-3)).mean(axis=1))
-    gain = 0.2 / (average ** (2 / 3) * 0.35 ** (1 / 3))
-    height = [1.0 if lamp.kind == "point" else max(-lamp.direction[2], 0.5) for lamp in look.lights]
-    white = 0.8 * look.environment.intensity + sum(
-        k * lamp.intensity for k, lamp in zip(height, look.lights, strict=True)
-    )
-    bright = np.maximum(np.quantile(luminance, 0.95, axis=1), 0.75 * white)
-    return np.minimum(gain, 1.0 / np.maximum(bright, 1e-3)) * 2.0**look.sensor.exposure
-
-
-def tone_curve(contrast: float) -> F32:
-    """(1024,) display values in [0, 1] over sqrt(light / 8): a filmic curve (Narkowicz's fit of ACES), sRGB encoding,
-    then contrast as an exponent around mid-grey."""
-    x = 8.0 * np.linspace(0.0, 1.0, 1024) ** 2
-    shown = linear_to_srgb_values(np.clip(x * (2.51 * x + 0.03) / (x * (2.43 * x + 0.59) + 0.14), 0.0, 1.0))
-    low, high = 0.5 * (2 * shown) ** contrast, 1.0 - 0.5 * (2 - 2 * shown) ** contrast
-    return np.where(shown < 0.5, low, high).astype(np.float32)
-
-
-def normal_quantiles(count: int = 4096) -> F32:
-    """(count,) values of the standard normal distribution at equal steps of probability."""
-    return ndtri((np.arange(count) + 0.5) / count).astype(np.float32)

@@ -52,6 +52,27 @@ def mip_chain(texture: U8) -> list[U8]:
     return levels
 
 
+def relief_chain(height: F32) -> tuple[list[U8], float]:
+    """Slopes of a repeating height field (H, H) in [0, 1], and their largest value [1/tile].
+
+    A mip chain (…, …, 3): along u, along v (up) as 127.5 + 127.5 · slope / largest, and the mean of their squares as
+    255 · ½ (su² + sv²) / largest², so that the slopes that a level averages away are known.
+    """
+    size = len(height)
+    along = 0.5 * size * (np.roll(height, -1, axis=1) - np.roll(height, 1, axis=1))
+    up = 0.5 * size * (np.roll(height, 1, axis=0) - np.roll(height, -1, axis=0))
+    largest = max(float(np.quantile(np.maximum(np.abs(along), np.abs(up)), 0.995)), 1e-9)
+    along, up = np.clip(along / largest, -1, 1), np.clip(up / largest, -1, 1)
+    level = np.stack([0.5 + 0.5 * along, 0.5 + 0.5 * up, 0.5 * (along**2 + up**2)], axis=-1).astype(np.float32)
+    levels = []
+    while True:
+        levels.append((255.0 * level + 0.5).astype(np.uint8))
+        if len(level) == 1:
+            return levels, largest
+        half = len(level) // 2
+        level = level[: 2 * half, : 2 * half].reshape(half, 2, half, 2, 3).mean(axis=(1, 3))
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class Shape:
     """A rigid mesh in its own frame, with the acceleration structure on the device."""

@@ -2,7 +2,7 @@
 """Ray tracer: from sampled shares of light to the finished still layer."""
 
 # float(…) and int(…) declare a variable of a Warp kernel that a loop may change.
-# ruff: noqa: UP018
+# ruff: noqa: UP018, RUF046
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ wp.set_module_options({"enable_backward": False})
 def compose_still(world: wp.array[World], width: int, height: int, layer: wp.array[StillLayer]):
     """Takes away the light that does not arrive, evened out over the neighbours on the same surface: each pixel cast
     rays in some of the directions only. Weights fall off to nothing at three pixels, so that every direction counts
-    the same. Lamps too small to cast soft shadows keep their shares."""
+    the same. Sharp shadows are evened out less far, against stairs on their edges."""
     c, pixel = wp.tid()
     x = pixel % width
     y = pixel // width
@@ -26,32 +26,43 @@ def compose_still(world: wp.array[World], width: int, height: int, layer: wp.arr
     t = layer[0].t[c, pixel]
     count = float(0.0)
     free = float(0.0)
+    taken = wp.vec3(0.0)
+    change = wp.vec3(0.0)
     for j in range(wp.max(y - 2, 0), wp.min(y + 3, height)):
         for i in range(wp.max(x - 2, 0), wp.min(x + 3, width)):
             if alike(layer, c, j * width + i, pixel, normal, t):
-                weight = tent(i - x, j - y)
+                weight = tent(i - x, j - y, 2)
                 count += weight
                 free += weight * layer[0].open[c, j * width + i]
-    layer[0].ambient[c, pixel] = layer[0].ambient[c, pixel] * (free / count)
+                taken += weight * layer[0].taken[c, j * width + i]
+                change += weight * layer[0].change[c, j * width + i]
+    direct = wp.max(layer[0].ambient[c, pixel] - taken / count, wp.vec3(0.0))
+    light = direct * (free / count) + change / count
+    layer[0].ambient[c, pixel] = light
     for lamp in range(world[0].lights.shape[0]):
         seen = layer[0].seen[c, pixel, lamp]
-        if world[0].lights[lamp].radius > SOFT and wp.max(layer[0].light[c, pixel, lamp]) > 0.0:
+        if wp.max(layer[0].light[c, pixel, lamp]) > 0.0:
+            reach = int(2)
+            if world[0].lights[lamp].radius < SOFT:
+                reach = 1
             total = float(0.0)
             lit = float(0.0)
-            for j in range(wp.max(y - 2, 0), wp.min(y + 3, height)):
-                for i in range(wp.max(x - 2, 0), wp.min(x + 3, width)):
+            for j in range(wp.max(y - reach, 0), wp.min(y + reach + 1, height)):
+                for i in range(wp.max(x - reach, 0), wp.min(x + reach + 1, width)):
                     near = j * width + i
                     if alike(layer, c, near, pixel, normal, t) and wp.max(layer[0].light[c, near, lamp]) > 0.0:
-                        weight = tent(i - x, j - y)
+                        weight = tent(i - x, j - y, reach)
                         lit += weight
                         total += weight * layer[0].seen[c, near, lamp]
             seen = total / lit
         layer[0].light[c, pixel, lamp] = layer[0].light[c, pixel, lamp] * seen
+        light += layer[0].light[c, pixel, lamp]
+    layer[0].total[c, pixel] = light
 
 
 @wp.func
-def tent(dx: int, dy: int) -> float:
-    return float((3 - wp.abs(dx)) * (3 - wp.abs(dy)))
+def tent(dx: int, dy: int, reach: int) -> float:
+    return float((reach + 1 - wp.abs(dx)) * (reach + 1 - wp.abs(dy)))
 
 
 @wp.func

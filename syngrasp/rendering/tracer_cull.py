@@ -13,6 +13,7 @@ from __future__ import annotations
 import warp as wp
 
 from syngrasp.rendering.tracer_rays import FAR, LAST_BIT, box_entry, invert
+from syngrasp.rendering.tracer_still import OCCLUSION_REACH
 from syngrasp.rendering.tracer_types import Camera, Instance, Light, StillLayer, World
 
 wp.set_module_options({"enable_backward": False})
@@ -42,6 +43,13 @@ def may_block(lower: wp.vec3, upper: wp.vec3, centre: wp.vec3, radius: float, li
     margin = wp.vec3(grow, grow, grow)
     span = box_entry(lower - margin, upper + margin, centre, invert(axis))
     return span[0] <= span[1] and span[1] > 0.0 and span[0] < distance
+
+
+@wp.func
+def near_ball(lower: wp.vec3, upper: wp.vec3, centre: wp.vec3, reach: float) -> bool:
+    """Whether a box comes within `reach` of a point."""
+    gap = wp.max(wp.max(lower - centre, centre - upper), wp.vec3(0.0))
+    return wp.dot(gap, gap) < reach * reach
 
 
 @wp.func
@@ -103,7 +111,8 @@ def cull_tiles(
     balls: wp.array2d[wp.vec4],
     masks: wp.array4d[wp.uint64],
 ):
-    """Bits of the moving parts that may shadow each tile from each lamp, (F, C, tiles, L)."""
+    """Bits of the moving parts that may shadow each tile from each lamp and, last, from the environment:
+    (F, C, tiles, L + 1)."""
     f, c, tile = wp.tid()
     ball = balls[c, tile]
     centre = wp.vec3(ball[0], ball[1], ball[2])
@@ -114,6 +123,12 @@ def cull_tiles(
                 if may_block(moving[f, index].lower, moving[f, index].upper, centre, ball[3], world[0].lights[lamp]):
                     mask = mask | bit(index)
         masks[f, c, tile, lamp] = mask
+    mask = wp.uint64(0)
+    if ball[3] >= 0.0:
+        for index in range(world[0].moving.shape[0]):
+            if near_ball(moving[f, index].lower, moving[f, index].upper, centre, ball[3] + OCCLUSION_REACH):
+                mask = mask | bit(index)
+    masks[f, c, tile, world[0].lights.shape[0]] = mask
 
 
 @wp.kernel
@@ -123,7 +138,8 @@ def cull_parts(
     moving: wp.array2d[Instance],
     masks: wp.array3d[wp.uint64],
 ):
-    """Bits of the parts that may shadow each moving part from each lamp, (F, K, L), and whether still ones may."""
+    """Bits of the parts that may shadow each moving part from each lamp and, last, from the environment, (F, K, L + 1),
+    and whether still ones may."""
     f, k = wp.tid()
     lower = moving[f, k].lower
     upper = moving[f, k].upper
@@ -145,3 +161,16 @@ def cull_parts(
         if others:
             mask = mask | (wp.uint64(1) << wp.uint64(STILL_BIT))
         masks[f, k, lamp] = mask
+    mask = wp.uint64(0)
+    reach = radius + OCCLUSION_REACH
+    for index in range(world[0].moving.shape[0]):
+        if near_ball(moving[f, index].lower, moving[f, index].upper, centre, reach):
+            mask = mask | bit(index)
+    others = bool(False)
+    for index in range(world[0].still.shape[0]):
+        others = others or near_ball(still[0, index].lower, still[0, index].upper, centre, reach)
+    for index in range(world[0].boxes.shape[0]):
+        others = others or near_ball(world[0].boxes[index].lower, world[0].boxes[index].upper, centre, reach)
+    if others:
+        mask = mask | (wp.uint64(1) << wp.uint64(STILL_BIT))
+    masks[f, k, world[0].lights.shape[0]] = mask

@@ -7,42 +7,25 @@ light other than by blocking it.
 """
 
 # float(…) and int(…) declare a variable of a Warp kernel that a loop may change.
-# ruff: noqa: UP018
+# ruff: noqa: UP018, RUF046, SIM102
 
 from __future__ import annotations
 
 import warp as wp
 
 from syngrasp.rendering.tracer_cull import tile_of
-from syngrasp.rendering.tracer_rays import LAST_BIT, hit_part, invert
-from syngrasp.rendering.tracer_shading import ambient, encode, part_surface, reflect_light, sample_light
-from syngrasp.rendering.tracer_shadow import DIM, UNLIT, faces, known_share, shadow, shadow_ray, still_point
-from syngrasp.rendering.tracer_still import NOTHING, SOFT, camera_ray, differs, phase_of
+from syngrasp.rendering.tracer_glass import clear_coat, seen_through, trace_through
+from syngrasp.rendering.tracer_light import moving_color, nearest_moving, still_color
+from syngrasp.rendering.tracer_shading import part_surface
+from syngrasp.rendering.tracer_shadow import still_point
+from syngrasp.rendering.tracer_still import camera_ray, differs, phase_of
 from syngrasp.rendering.tracer_types import Camera, Hit, Instance, StillLayer, World
 
 wp.set_module_options({"enable_backward": False})
 
-
-@wp.func
-def nearest_moving(
-    world: wp.array[World],
-    moving: wp.array2d[Instance],
-    row: int,
-    mask: wp.uint64,
-    origin: wp.vec3,
-    direction: wp.vec3,
-    reach: float,
-) -> Hit:
-    """The nearest hit before `reach` on the moving parts named by `mask`."""
-    best = Hit()
-    best.t = reach
-    best.part = NOTHING
-    if mask != wp.uint64(0):
-        inverse = invert(direction)
-        for index in range(world[0].moving.shape[0]):
-            if (mask >> wp.uint64(wp.min(index, LAST_BIT))) & wp.uint64(1):
-                best = hit_part(moving, world[0].moving, row, index, origin, direction, inverse, best)
-    return best
+FULL = wp.constant(
+    6.0
+)  # exposed light beyond this counts as this where samples are averaged: edges of glints stay even
 
 
 @wp.kernel
@@ -77,86 +60,6 @@ def find_moving(
 
 
 @wp.func
-def moving_color(
-    world: wp.array[World],
-    still: wp.array2d[Instance],
-    moving: wp.array2d[Instance],
-    f: int,
-    c: int,
-    x: int,
-    y: int,
-    width: int,
-    height: int,
-    masks: wp.array3d[wp.uint64],
-    shares: wp.array4d[float],
-    hits: wp.array3d[Hit],
-    hit: Hit,
-    origin: wp.vec3,
-    ray: wp.vec3,
-    phase: float,
-    sample: int,
-) -> wp.vec3:
-    """Light that a moving part sends back. Sample −1 is the pixel's centre; 0…2 share the rays to a lamp's disc."""
-    s = part_surface(world, world[0].moving[hit.part], moving[f, hit.part], hit, origin, ray)
-    view = -wp.normalize(ray)
-    color = ambient(world, s, view)
-    for lamp in range(world[0].lights.shape[0]):
-        light = sample_light(world[0].lights[lamp], s.point, 0.0, 0.0)
-        if faces(s, light.direction) and wp.max(light.color) > DIM:
-            mask = masks[f, hit.part, lamp]
-            share = float(1.0)
-            sharp = world[0].lights[lamp].radius < SOFT
-            if mask != wp.uint64(0):
-                share = float(UNLIT)
-                if hit.part == hits[f, c, y * width + x].part:
-                    share = known_share(shares, hits, f, c, lamp, x, y, width, height, sharp)
-                if share < 0.0:
-                    if sample >= 0:
-                        angle = phase + 2.0943951 * float(sample)
-                        share = shadow_ray(world, still, moving, f, mask, world[0].lights[lamp], s.point, 0.7, angle)
-                    else:
-                        share = shadow(world, still, moving, f, mask, world[0].lights[lamp], s.point, phase)
-            color += wp.cw_mul(reflect_light(s, view, light.direction), light.color) * share
-    return color
-
-
-@wp.func
-def still_color(
-    world: wp.array[World],
-    still: wp.array2d[Instance],
-    moving: wp.array2d[Instance],
-    f: int,
-    c: int,
-    x: int,
-    y: int,
-    width: int,
-    height: int,
-    masks: wp.array4d[wp.uint64],
-    shares: wp.array4d[float],
-    hits: wp.array3d[Hit],
-    layer: wp.array[StillLayer],
-    point: wp.vec3,
-    phase: float,
-) -> wp.vec3:
-    """The still layer's light, less what moving parts shadow."""
-    pixel = y * width + x
-    tile = tile_of(x, y, width)
-    color = layer[0].ambient[c, pixel]
-    for lamp in range(world[0].lights.shape[0]):
-        light = layer[0].light[c, pixel, lamp]
-        if wp.max(light) > DIM:
-            mask = masks[f, c, tile, lamp]
-            share = float(1.0)
-            sharp = world[0].lights[lamp].radius < SOFT
-            if mask != wp.uint64(0):
-                share = known_share(shares, hits, f, c, lamp, x, y, width, height, sharp)
-                if share < 0.0:
-                    share = shadow(world, still, moving, f, mask, world[0].lights[lamp], point, phase)
-            color += light * share
-    return color
-
-
-@wp.func
 def moving_differs(world: wp.array[World], hits: wp.array3d[Hit], f: int, c: int, a: int, b: int) -> bool:
     """Whether a moving part's outline or crease, or an edge of its colours, runs between two pixels."""
     part = hits[f, c, a].part
@@ -179,21 +82,16 @@ def shade_frame(
     width: int,
     height: int,
     smooth: int,
-    first_frame: int,
-    seed: int,
-    saturation: float,
-    noise: float,
     layer: wp.array[StillLayer],
     views: wp.array3d[wp.uint64],
     tile_masks: wp.array4d[wp.uint64],
     part_masks: wp.array3d[wp.uint64],
     hits: wp.array3d[Hit],
     shares: wp.array4d[float],
-    curve: wp.array[float],
-    normal: wp.array[float],
-    images: wp.array4d[wp.uint8],
+    mirrors: wp.array3d[wp.vec3],
+    linear: wp.array3d[wp.vec3],
 ):
-    """Pictures (F, C, pixels, 3). `smooth` adds three samples on outlines; `noise` [8-bit levels]."""
+    """Light (F, C, pixels) at the cameras. `smooth` adds three samples on outlines, one on glass."""
     f, c, pixel = wp.tid()
     camera = cameras[c]
     x = pixel % width
@@ -212,53 +110,118 @@ def shade_frame(
             outline = outline or moving_differs(world, hits, f, c, pixel, pixel - width)
         if y < height - 1:
             outline = outline or moving_differs(world, hits, f, c, pixel, pixel + width)
+    samples = int(1)
+    if hit.part >= 0 and smooth != 0:
+        if world[0].moving[hit.part].transmission > 0.0:
+            samples = 2
+    if outline:
+        samples = 4
     behind = wp.vec3(0.0)
     if hit.part < 0 or outline:
         point = still_point(camera, layer, c, pixel, ray)
         behind = still_color(
-            world, still, moving, f, c, x, y, width, height, tile_masks, shares, hits, layer, point, phase
+            world,
+            still,
+            moving,
+            f,
+            c,
+            x,
+            y,
+            width,
+            height,
+            tile_masks,
+            shares,
+            hits,
+            mirrors,
+            layer,
+            point,
+            -wp.normalize(ray),
+            phase,
         )
-    centre = behind
-    if hit.part >= 0:
-        centre = moving_color(
-            world, still, moving, f, c, x, y, width, height, part_masks, shares, hits, hit, origin, ray, phase, -1
-        )
-    color = centre
-    if outline:
+    full = wp.vec3(FULL / camera.gain)
+    color = behind
+    if hit.part >= 0 or outline:
+        centre = behind
+        total = wp.vec3(0.0)
         mask = views[f, c, tile_of(x, y, width)]
-        for k in range(3):
-            # A turned triangle around the centre; what the centre shows already is not shaded again.
-            angle = 0.3217506 + 2.0943951 * float(k)
-            sub = camera_ray(camera, float(x) + 0.5 + 0.4 * wp.cos(angle), float(y) + 0.5 + 0.4 * wp.sin(angle))
-            near = nearest_moving(world, moving, f, mask, origin, sub, layer[0].t[c, pixel])
-            one = centre
-            if near.part < 0:
-                one = behind
-            elif differs(near, hit) or near.face != hit.face:
-                one = moving_color(
-                    world,
-                    still,
-                    moving,
-                    f,
-                    c,
-                    x,
-                    y,
-                    width,
-                    height,
-                    part_masks,
-                    shares,
-                    hits,
-                    near,
-                    origin,
-                    sub,
-                    phase,
-                    k,
-                )
-            color += one
-        color *= 0.25
-    shown = encode(color * camera.gain, curve, saturation)
-    state = wp.rand_init(seed + first_frame + f, c * width * height + pixel)
-    for k in range(3):
-        draw = wp.randi(state, 0, normal.shape[0])
-        value = 255.0 * shown[k] + 0.5 + noise * normal[draw]
-        images[f, c, pixel, k] = wp.uint8(int(wp.clamp(value, 0.0, 255.0)))
+        for k in range(samples):
+            near = hit
+            sub = ray
+            if k > 0:
+                # A turned triangle around the centre; what the centre shows already is not shaded again.
+                angle = 0.3217506 + 2.0943951 * float(k)
+                sub = camera_ray(camera, float(x) + 0.5 + 0.4 * wp.cos(angle), float(y) + 0.5 + 0.4 * wp.sin(angle))
+                near = nearest_moving(world, moving, f, mask, origin, sub, layer[0].t[c, pixel])
+            one = behind
+            if near.part < 0 and not outline:
+                one = centre
+            if near.part >= 0:
+                clear = world[0].moving[near.part].transmission
+                one = centre
+                if k == 0 or clear > 0.0 or near.face != hit.face or differs(near, hit):
+                    s = part_surface(world, world[0].moving[near.part], moving[f, near.part], near, origin, sub)
+                    view = -wp.normalize(sub)
+                    shine = s
+                    if clear > 0.0:
+                        shine = clear_coat(s, clear)
+                    one = moving_color(
+                        world,
+                        still,
+                        moving,
+                        f,
+                        c,
+                        x,
+                        y,
+                        width,
+                        height,
+                        part_masks,
+                        shares,
+                        hits,
+                        near.part,
+                        shine,
+                        view,
+                        near.t * world[0].pixel,
+                        phase,
+                        k - 1,
+                    )
+                    if clear > 0.0:
+                        through = trace_through(world, still, moving, f, near.part, s, sub)
+                        one += wp.cw_mul(
+                            through.share,
+                            seen_through(
+                                world,
+                                still,
+                                moving,
+                                cameras,
+                                f,
+                                c,
+                                width,
+                                height,
+                                tile_masks,
+                                part_masks,
+                                shares,
+                                hits,
+                                mirrors,
+                                layer,
+                                through,
+                                phase,
+                            ),
+                        )
+                    if k == 0:
+                        centre = one
+            total += wp.min(one, full)
+        color = total / float(samples)
+    linear[f, c, pixel] = color
+
+
+@wp.kernel
+def average_samples(fine: wp.array3d[wp.vec3], k: int, width: int, most: wp.array[float], out: wp.array3d[wp.vec3]):
+    """Light of pixels (F, C, P) from k × k samples each; no sample counts more than `most` of its camera."""
+    f, c, pixel = wp.tid()
+    x = k * (pixel % width)
+    y = k * (pixel // width)
+    total = wp.vec3(0.0)
+    for j in range(k):
+        for i in range(k):
+            total += wp.min(fine[f, c, (y + j) * k * width + x + i], wp.vec3(most[c]))
+    out[f, c, pixel] = total / float(k * k)

@@ -1,9 +1,9 @@
 # type: ignore  (Warp compiles these functions; their types are its, not Python's)
-"""Ray tracer: surfaces and light. Lambert and GGX under lamps and a gradient sky, in linear RGB.
+"""Ray tracer: surfaces and light. Lambert and GGX under lamps and an environment, in linear RGB.
 
-GGX with Smith's correlated visibility (Heitz 2014) and Schlick's Fresnel; the sky's mirror image by the polynomial
-fit of the split sum (Karis, "Physically based shading on mobile", 2014); shading points lifted to the smooth surface
-against the shadow terminator (Hanika, "Hacking the shadow terminator", 2021).
+GGX with Smith's correlated visibility (Heitz 2014) and Schlick's Fresnel; the environment's mirror image by the
+polynomial fit of the split sum (Karis, "Physically based shading on mobile", 2014); shading points lifted to the smooth
+surface against the shadow terminator (Hanika, "Hacking the shadow terminator", 2021).
 """
 
 # float(…) and int(…) declare a variable of a Warp kernel that a loop may change.
@@ -13,15 +13,27 @@ from __future__ import annotations
 
 import warp as wp
 
-from syngrasp.rendering.tracer_types import Hit, Instance, Light, LightSample, Material, Part, Surface, World
+from syngrasp.rendering.tracer_sky import irradiance, mirrored
+from syngrasp.rendering.tracer_types import (
+    Hit,
+    Instance,
+    Light,
+    LightSample,
+    Material,
+    Part,
+    Surface,
+    World,
+)
 
 wp.set_module_options({"enable_backward": False})
 
 LIFT = wp.constant(5.0e-4)  # [m] off a face before a shadow ray starts
+SRGB = wp.constant(0)  # where World.decode has the colours of bytes
+LINEAR = wp.constant(256)  # and their shares of 255
 
 
 @wp.func
-def texel(world: wp.array[World], offset: int, width: int, height: int, x: int, y: int) -> wp.vec3:
+def texel(world: wp.array[World], offset: int, width: int, height: int, x: int, y: int, table: int) -> wp.vec3:
     cx = x % width
     cy = y % height
     if cx < 0:
@@ -30,15 +42,15 @@ def texel(world: wp.array[World], offset: int, width: int, height: int, x: int, 
         cy += height
     i = offset + 3 * (cy * width + cx)
     return wp.vec3(
-        world[0].srgb[int(world[0].texels[i])],
-        world[0].srgb[int(world[0].texels[i + 1])],
-        world[0].srgb[int(world[0].texels[i + 2])],
+        world[0].decode[table + int(world[0].texels[i])],
+        world[0].decode[table + int(world[0].texels[i + 1])],
+        world[0].decode[table + int(world[0].texels[i + 2])],
     )
 
 
 @wp.func
-def sample_texture(world: wp.array[World], index: int, uv: wp.vec2, texels_per_pixel: float) -> wp.vec3:
-    """Bilinear in the mip level whose texels are a pixel wide; repeats."""
+def sample_texture(world: wp.array[World], index: int, uv: wp.vec2, texels_per_pixel: float, table: int) -> wp.vec3:
+    """Bilinear in the mip level whose texels are a pixel wide; repeats. `table` is where its bytes are decoded."""
     texture = world[0].textures[index]
     level = int(wp.clamp(wp.log2(wp.max(texels_per_pixel, 1.0)) + 0.3, 0.0, float(texture.levels - 1)))
     offset = int(texture.offset)
@@ -55,11 +67,12 @@ def sample_texture(world: wp.array[World], index: int, uv: wp.vec2, texels_per_p
     fx = x - float(x0)
     fy = y - float(y0)
     top = (
-        texel(world, offset, width, height, x0, y0) * (1.0 - fx) + texel(world, offset, width, height, x0 + 1, y0) * fx
+        texel(world, offset, width, height, x0, y0, table) * (1.0 - fx)
+        + texel(world, offset, width, height, x0 + 1, y0, table) * fx
     )
     low = (
-        texel(world, offset, width, height, x0, y0 + 1) * (1.0 - fx)
-        + texel(world, offset, width, height, x0 + 1, y0 + 1) * fx
+        texel(world, offset, width, height, x0, y0 + 1, table) * (1.0 - fx)
+        + texel(world, offset, width, height, x0 + 1, y0 + 1, table) * fx
     )
     return top * (1.0 - fy) + low * fy
 
@@ -102,6 +115,7 @@ def part_surface(
         away = to_base * (local - vertex) * instance.scale
         lifted += n * (-wp.min(wp.dot(away, n), 0.0) * weight)
     out.point = point + lifted + hit.normal * LIFT
+    out.foot = point
     out.normal = normal
     out.face_normal = hit.normal
     base = wp.cw_mul(world[0].face_color[part.face0 + hit.face], part.tint)
@@ -113,7 +127,7 @@ def part_surface(
         )
         slant = wp.max(wp.abs(wp.dot(hit.normal, view)), 0.3)
         footprint = hit.t * world[0].pixel / slant
-        base = wp.cw_mul(base, sample_texture(world, part.texture, uv, footprint * part.density / instance.scale))
+        base = wp.cw_mul(base, sample_texture(world, part.texture, uv, footprint * part.density / instance.scale, SRGB))
     out.base = base
     out.roughness = part.roughness
     out.metallic = part.metallic
@@ -135,59 +149,65 @@ def flat_surface(
         b = point[2]
     uv = wp.vec2(a * material.cos_angle - b * material.sin_angle, a * material.sin_angle + b * material.cos_angle)
     uv = uv * material.inv_tile + material.offset
-    texture = world[0].textures[material.texture]
-    footprint = t * world[0].pixel / wp.max(cosine, 0.2)
-    base = sample_texture(world, material.texture, uv, footprint * material.inv_tile * float(texture.width))
-    out.base = wp.cw_mul(base, material.tint)
+    texels = wp.max(t, 0.0) * world[0].pixel / wp.max(cosine, 0.2) * material.inv_tile
+    texels *= float(world[0].textures[material.texture].width)
+    out.base = wp.cw_mul(sample_texture(world, material.texture, uv, texels, SRGB), material.tint)
     out.point = point + normal * LIFT
+    out.foot = point
     out.normal = normal
     out.face_normal = normal
     out.roughness = material.roughness
     out.metallic = material.metallic
+    if material.relief >= 0:
+        slope = sample_texture(world, material.relief, uv, texels, LINEAR)
+        du = (2.0 * slope[0] - 1.0) * material.steepness
+        dv = (2.0 * slope[1] - 1.0) * material.steepness
+        da = du * material.cos_angle + dv * material.sin_angle
+        db = dv * material.cos_angle - du * material.sin_angle
+        tilt = wp.vec3(da, db, 0.0)
+        if wp.abs(normal[0]) > 0.5:
+            tilt = wp.vec3(0.0, da, db)
+        if wp.abs(normal[1]) > 0.5:
+            tilt = wp.vec3(da, 0.0, db)
+        out.normal = wp.normalize(normal - tilt)
+        # Slopes that are finer than the pixel are roughness (Olano and Baker, "LEAN mapping", 2010).
+        unseen = wp.max(2.0 * slope[2] * material.steepness * material.steepness - du * du - dv * dv, 0.0)
+        rough = out.roughness * out.roughness
+        out.roughness = wp.min(wp.sqrt(wp.sqrt(rough * rough + unseen)), 1.0)
     return out
 
 
 @wp.func
-def sky(world: wp.array[World], direction: wp.vec3) -> wp.vec3:
-    """Radiance from a unit direction."""
-    z = direction[2]
-    if z > 0.0:
-        k = wp.min(1.4 * z, 1.0)
-        return world[0].horizon * (1.0 - k) + world[0].zenith * k
-    k = wp.min(-2.5 * z, 1.0)
-    return world[0].horizon * (1.0 - k) + world[0].ground * k
+def mirror_share(cosine: float, roughness: float) -> wp.vec2:
+    """(a, b): a surface mirrors the share f0 · a + b of an even environment (Karis 2014)."""
+    r0 = 1.0 - roughness
+    r1 = 0.0425 - 0.0275 * roughness
+    a004 = wp.min(r0 * r0, wp.pow(2.0, -9.28 * cosine)) * r0 + r1
+    return wp.vec2(-1.04 * a004 + 1.04 - 0.572 * roughness, 1.04 * a004 - 0.04 + 0.022 * roughness)
 
 
 @wp.func
 def ambient(world: wp.array[World], s: Surface, view: wp.vec3) -> wp.vec3:
-    """Light of the sky that a surface sends back where it sees all of it."""
-    up = 0.5 + 0.5 * s.normal[2]
-    irradiance = (world[0].zenith * 0.6 + world[0].horizon * 0.4) * up + (
-        world[0].ground * 0.6 + world[0].horizon * 0.4
-    ) * (1.0 - up)
+    """Light of the environment that a surface sends back where it sees all of it."""
+    split = mirror_share(wp.max(wp.dot(s.normal, view), 0.0), s.roughness)
     f0 = wp.vec3(0.04) * (1.0 - s.metallic) + s.base * s.metallic
-    n_v = wp.max(wp.dot(s.normal, view), 0.0)
-    r0 = 1.0 - s.roughness
-    r1 = 0.0425 - 0.0275 * s.roughness
-    a004 = wp.min(r0 * r0, wp.pow(2.0, -9.28 * n_v)) * r0 + r1
-    scale = -1.04 * a004 + 1.04 - 0.572 * s.roughness
-    bias = 1.04 * a004 - 0.04 + 0.022 * s.roughness
     mirror = 2.0 * wp.dot(s.normal, view) * s.normal - view
-    reflected = sky(world, mirror) * (1.0 - s.roughness) + irradiance * s.roughness
-    diffuse = wp.cw_mul(s.base, irradiance) * (1.0 - s.metallic)
-    return diffuse + wp.cw_mul(reflected, f0 * scale + wp.vec3(bias))
+    matt = (1.0 - s.metallic) * (1.0 - 0.04 * split[0] - split[1])
+    diffuse = wp.cw_mul(s.base, irradiance(world, s.normal)) * matt
+    return diffuse + wp.cw_mul(mirrored(world, mirror, s.roughness), f0 * split[0] + wp.vec3(split[1]))
 
 
 @wp.func
-def reflect_light(s: Surface, view: wp.vec3, light: wp.vec3) -> wp.vec3:
-    """Reflected radiance per irradiance / π from the unit direction `light`, cosine included."""
+def reflect_light(s: Surface, view: wp.vec3, sample: LightSample) -> wp.vec3:
+    """Reflected radiance per irradiance / π from a lamp, cosine included; a glint is no smaller than the lamp."""
+    light = sample.direction
     n_l = wp.dot(s.normal, light)
     if n_l <= 0.0:
         return wp.vec3(0.0)
     n_v = wp.max(wp.dot(s.normal, view), 1.0e-3)
     half = wp.normalize(light + view)
     n_h = wp.max(wp.dot(s.normal, half), 0.0)
-    alpha = wp.max(s.roughness * s.roughness, 0.03)
+    alpha = wp.clamp(s.roughness * s.roughness + 0.5 * sample.spread, 0.03, 1.0)
     a_sq = alpha * alpha
     d = n_h * n_h * (a_sq - 1.0) + 1.0
     smith = n_l * wp.sqrt(n_v * n_v * (1.0 - a_sq) + a_sq) + n_v * wp.sqrt(n_l * n_l * (1.0 - a_sq) + a_sq)
@@ -196,7 +216,8 @@ def reflect_light(s: Surface, view: wp.vec3, light: wp.vec3) -> wp.vec3:
     m = 1.0 - wp.max(wp.dot(view, half), 0.0)
     m_sq = m * m
     fresnel = f0 + (wp.vec3(1.0) - f0) * (m_sq * m_sq * m)
-    return (s.base * (1.0 - s.metallic) + fresnel * specular) * n_l
+    matt = wp.cw_mul(s.base, wp.vec3(1.0) - fresnel) * (1.0 - s.metallic)
+    return (matt + fresnel * specular) * n_l
 
 
 @wp.func
@@ -224,19 +245,6 @@ def sample_light(light: Light, point: wp.vec3, a: float, b: float) -> LightSampl
     if light.kind != 2:
         spread = light.radius / distance
     out.direction = wp.normalize(axis + x * (a * spread) + y * (b * spread))
+    out.spread = spread
     out.distance = distance
     return out
-
-
-@wp.func
-def encode(color: wp.vec3, curve: wp.array[float], saturation: float) -> wp.vec3:
-    """Display values of exposed linear colour; `curve` holds them over the square root of light up to 8."""
-    out = wp.vec3(0.0)
-    last = float(curve.shape[0] - 1)
-    for k in range(3):
-        place = wp.min(wp.sqrt(wp.max(color[k], 0.0) * 0.125), 0.9999) * last
-        index = int(place)
-        part = place - float(index)
-        out[k] = curve[index] * (1.0 - part) + curve[index + 1] * part
-    grey = 0.2126 * out[0] + 0.7152 * out[1] + 0.0722 * out[2]
-    return wp.vec3(grey) + (out - wp.vec3(grey)) * saturation

@@ -1,7 +1,7 @@
 # type: ignore  (Warp compiles these functions; their types are its, not Python's)
-"""Ray tracer: how much of each lamp a point sees past the moving parts.
+"""Ray tracer: how much of each lamp and of the environment a point sees past the moving parts.
 
-Every second pixel of every second row casts one ray to each lamp, by turns at one of nine places of its disc
+Every second pixel of every second row casts one ray to each of them, by turns at one of nine places
 (interleaved sampling, Keller and Heidrich 2001). Shares are evened out over 3 × 3 such points and interpolated on the
 pixel's own surface; a pixel whose surface none of the points around it shows casts its own rays.
 """
@@ -14,9 +14,17 @@ from __future__ import annotations
 import warp as wp
 
 from syngrasp.rendering.tracer_cull import STILL_BIT, tile_of
-from syngrasp.rendering.tracer_rays import invert, part_blocks
+from syngrasp.rendering.tracer_rays import invert, part_passes
 from syngrasp.rendering.tracer_shading import LIFT, part_surface, sample_light
-from syngrasp.rendering.tracer_still import SOFT, camera_ray, disc_place, phase_of, still_blocks
+from syngrasp.rendering.tracer_still import (
+    OCCLUSION_REACH,
+    SOFT,
+    camera_ray,
+    disc_place,
+    hemisphere,
+    phase_of,
+    still_blocks,
+)
 from syngrasp.rendering.tracer_types import Camera, Hit, Instance, Light, StillLayer, Surface, World
 
 wp.set_module_options({"enable_backward": False})
@@ -37,15 +45,39 @@ def shadow_ray(
     radius: float,
     angle: float,
 ) -> float:
-    """1 if a point sees the spot (radius, angle) of a lamp's disc, else 0; `mask` says what may come between."""
+    """Share of the light that comes to a point from the spot (radius, angle) of a lamp's disc: 0 or 1 but for glass;
+    `mask` says what may come between."""
     sample = sample_light(light, point, radius * wp.cos(angle), radius * wp.sin(angle))
     inverse = invert(sample.direction)
-    if part_blocks(moving, world[0].moving, row, point, sample.direction, inverse, sample.distance, mask):
-        return 0.0
-    if (mask >> wp.uint64(STILL_BIT)) != wp.uint64(0):
+    share = part_passes(moving, world[0].moving, row, point, sample.direction, inverse, sample.distance, mask)
+    if share > 0.0 and (mask >> wp.uint64(STILL_BIT)) != wp.uint64(0):
         if still_blocks(world, still, point, sample.direction, sample.distance):
             return 0.0
-    return 1.0
+    return share
+
+
+@wp.func
+def dome_ray(
+    world: wp.array[World],
+    still: wp.array2d[Instance],
+    moving: wp.array2d[Instance],
+    row: int,
+    mask: wp.uint64,
+    point: wp.vec3,
+    normal: wp.vec3,
+    index: int,
+    count: int,
+    phase: float,
+) -> float:
+    """Share of the environment's light that comes from number `index` of `count` directions over a surface."""
+    if mask == wp.uint64(0):
+        return 1.0
+    up = hemisphere(normal, index, count, phase)
+    share = part_passes(moving, world[0].moving, row, point, up, invert(up), OCCLUSION_REACH, mask)
+    if share > 0.0 and (mask >> wp.uint64(STILL_BIT)) != wp.uint64(0):
+        if still_blocks(world, still, point, up, OCCLUSION_REACH):
+            return 0.0
+    return share
 
 
 @wp.func
@@ -57,11 +89,28 @@ def shadow(
     mask: wp.uint64,
     light: Light,
     point: wp.vec3,
+    normal: wp.vec3,
+    view: wp.vec3,
+    size: float,
     phase: float,
 ) -> float:
-    """Share of a lamp that a point sees, from two rays to opposite sides of the lamp."""
+    """Share of a lamp that a point sees: from two rays to opposite sides of the lamp, or, since small lamps cast sharp
+    shadows, from four places in the pixel, which is `size` [m] wide there and seen along −`view`."""
     if mask == wp.uint64(0):
         return 1.0
+    if light.radius < SOFT:
+        slant = wp.max(wp.dot(normal, view), 0.2)
+        along = wp.normalize(view - normal * wp.dot(normal, view) + normal * 1.0e-6) * (size / slant)
+        across = wp.cross(normal, wp.normalize(along)) * size
+        total = float(0.0)
+        a = float(-0.375)
+        b = float(-0.125)
+        for _ in range(4):
+            total += shadow_ray(world, still, moving, row, mask, light, point + along * a + across * b, 0.0, 0.0)
+            turned = -b
+            b = a
+            a = turned
+        return 0.25 * total
     one = shadow_ray(world, still, moving, row, mask, light, point, 0.7, phase)
     return 0.5 * (one + shadow_ray(world, still, moving, row, mask, light, point, 0.7, phase + 3.14159265))
 
@@ -109,7 +158,8 @@ def shadow_grid(
     hits: wp.array3d[Hit],
     shares: wp.array4d[float],
 ):
-    """Share of each lamp seen by every second pixel of every second row, (F, C, grid, L); UNLIT on the far side."""
+    """Share of each lamp and, last, of the environment that every second pixel of every second row sees,
+    (F, C, grid, L + 1); UNLIT on the far side of a lamp."""
     f, c, place = wp.tid()
     camera = cameras[c]
     columns = (width + 1) // 2
@@ -118,7 +168,10 @@ def shadow_grid(
     pixel = y * width + x
     ray = camera_ray(camera, float(x) + 0.5, float(y) + 0.5)
     hit = hits[f, c, pixel]
-    spot = disc_place((x // 2) % 3 + 3 * ((y // 2) % 3), 9, phase_of(pixel, 17 + c))
+    stratum = (x // 2) % 3 + 3 * ((y // 2) % 3)
+    phase = phase_of(pixel, 17 + c)
+    spot = disc_place(stratum, 9, phase)
+    dome = world[0].lights.shape[0]
     if hit.part >= 0:
         s = part_surface(world, world[0].moving[hit.part], moving[f, hit.part], hit, camera.position, ray)
         for lamp in range(world[0].lights.shape[0]):
@@ -128,6 +181,8 @@ def shadow_grid(
                 mask = part_masks[f, hit.part, lamp]
                 share = stratum_ray(world, still, moving, f, mask, world[0].lights[lamp], s.point, spot)
             shares[f, c, place, lamp] = share
+        mask = part_masks[f, hit.part, dome]
+        shares[f, c, place, dome] = dome_ray(world, still, moving, f, mask, s.point, s.face_normal, stratum, 9, phase)
     else:
         tile = tile_of(x, y, width)
         point = still_point(camera, layer, c, pixel, ray)
@@ -137,6 +192,10 @@ def shadow_grid(
                 mask = tile_masks[f, c, tile, lamp]
                 share = stratum_ray(world, still, moving, f, mask, world[0].lights[lamp], point, spot)
             shares[f, c, place, lamp] = share
+        mask = tile_masks[f, c, tile, dome]
+        shares[f, c, place, dome] = dome_ray(
+            world, still, moving, f, mask, point, layer[0].normal[c, pixel], stratum, 9, phase
+        )
 
 
 @wp.kernel
@@ -149,8 +208,9 @@ def smooth_shares(
     shares: wp.array4d[float],
     smoothed: wp.array4d[float],
 ):
-    """Evens out the grid's shares of large lamps over the neighbours on the same surface: 3 × 3 points hold each of the
-    nine rays once. Applied twice, the weights fall off evenly, and no steps of three points remain."""
+    """Evens out the grid's shares of large lamps and of the environment over the neighbours on the same surface: 3 × 3
+    points hold each of the nine rays once. Applied twice, the weights fall off evenly, and no steps of three points
+    remain."""
     f, c, place = wp.tid()
     columns = (width + 1) // 2
     rows = (height + 1) // 2
@@ -159,10 +219,14 @@ def smooth_shares(
     part = hits[f, c, 2 * y * width + 2 * x].part
     t = hits[f, c, 2 * y * width + 2 * x].t
     tile = tile_of(2 * x, 2 * y, width)
-    for lamp in range(world[0].lights.shape[0]):
+    dome = world[0].lights.shape[0]
+    for lamp in range(dome + 1):
         share = shares[f, c, place, lamp]
         shadowed = part >= 0 or tile_masks[f, c, tile, lamp] != wp.uint64(0)
-        if share >= 0.0 and shadowed and world[0].lights[lamp].radius > SOFT:
+        large = bool(True)
+        if lamp < dome:
+            large = world[0].lights[lamp].radius > SOFT
+        if share >= 0.0 and shadowed and large:
             total = float(0.0)
             count = float(0.0)
             for j in range(wp.max(y - 1, 0), wp.min(y + 2, rows)):
@@ -177,39 +241,56 @@ def smooth_shares(
 
 
 @wp.func
-def known_share(
-    shares: wp.array4d[float],
-    hits: wp.array3d[Hit],
-    f: int,
-    c: int,
-    lamp: int,
-    x: int,
-    y: int,
-    width: int,
-    height: int,
-    sharp: bool,
-) -> float:
-    """A lamp's share at a pixel, from the grid's points around it that lie on its surface; UNLIT where there are none
-    or where `sharp` forbids to mix light with shadow."""
+def grid_neighbours(hits: wp.array3d[Hit], f: int, c: int, x: int, y: int, width: int, height: int) -> wp.vec4i:
+    """The grid's points around a pixel that lie on its surface; −1 for those that do not."""
     columns = (width + 1) // 2
     gx = x // 2
     gy = y // 2
+    odd_x = x - 2 * gx
+    odd_y = y - 2 * gy
+    out = wp.vec4i(-1, -1, -1, -1)
+    if odd_x == 0 and odd_y == 0:
+        out[0] = gy * columns + gx
+        return out
     own = hits[f, c, y * width + x].part
     t = hits[f, c, y * width + x].t
-    least = float(2.0)
-    most = float(-1.0)
+    for j in range(odd_y + 1):
+        for i in range(odd_x + 1):
+            nx = wp.min(gx + i, (width - 1) // 2)
+            ny = wp.min(gy + j, (height - 1) // 2)
+            place = 2 * ny * width + 2 * nx
+            if hits[f, c, place].part == own and wp.abs(hits[f, c, place].t - t) < 0.03 * t:
+                out[2 * j + i] = ny * columns + nx
+    return out
+
+
+@wp.func
+def known_share(shares: wp.array4d[float], f: int, c: int, lamp: int, near: wp.vec4i) -> float:
+    """A lamp's share at a pixel from its neighbours on the grid; UNLIT where there are none."""
     total = float(0.0)
     count = float(0.0)
     for k in range(4):
-        nx = wp.min(gx + k % 2 * (x % 2), (width - 1) // 2)
-        ny = wp.min(gy + k // 2 * (y % 2), (height - 1) // 2)
-        place = 2 * ny * width + 2 * nx
-        share = shares[f, c, ny * columns + nx, lamp]
-        if share >= 0.0 and hits[f, c, place].part == own and wp.abs(hits[f, c, place].t - t) < 0.03 * t:
-            least = wp.min(least, share)
-            most = wp.max(most, share)
-            total += share
-            count += 1.0
-    if count == 0.0 or (sharp and most - least > 0.51):
+        if near[k] >= 0:
+            share = shares[f, c, near[k], lamp]
+            if share >= 0.0:
+                total += share
+                count += 1.0
+    if count == 0.0:
         return UNLIT
     return total / count
+
+
+@wp.func
+def shadow_ends(shares: wp.array4d[float], f: int, c: int, lamp: int, x: int, y: int, width: int, height: int) -> bool:
+    """Whether the edge of a sharp shadow runs near a pixel."""
+    columns = (width + 1) // 2
+    least = float(2.0)
+    most = float(-1.0)
+    for k in range(9):
+        nx = wp.clamp(x // 2 + k % 3 - 1, 0, (width - 1) // 2)
+        ny = wp.clamp(y // 2 + k // 3 - 1, 0, (height - 1) // 2)
+        share = shares[f, c, ny * columns + nx, lamp]
+        if share >= 0.0:
+            least = wp.min(least, share)
+            most = wp.max(most, share)
+    return most - least > 0.1

@@ -12,8 +12,9 @@ from __future__ import annotations
 
 import warp as wp
 
-from syngrasp.rendering.tracer_rays import ALL_PARTS, FAR, box_blocks, box_entry, hit_part, invert, part_blocks
-from syngrasp.rendering.tracer_shading import ambient, flat_surface, part_surface, reflect_light, sample_light, sky
+from syngrasp.rendering.tracer_rays import ALL_PARTS, FAR, box_blocks, box_entry, hit_part, invert, part_passes
+from syngrasp.rendering.tracer_shading import ambient, flat_surface, part_surface, reflect_light, sample_light
+from syngrasp.rendering.tracer_sky import sky
 from syngrasp.rendering.tracer_types import Camera, Hit, Instance, StillLayer, Surface, World
 
 wp.set_module_options({"enable_backward": False})
@@ -21,8 +22,9 @@ wp.set_module_options({"enable_backward": False})
 NOTHING = wp.constant(-1)
 FIRST_BOX = wp.constant(-10)  # box i is FIRST_BOX − i
 
-SOFT = wp.constant(0.025)  # lamps of a smaller radius [m] cast hard shadows
-OCCLUSION_REACH = wp.constant(0.3)  # [m] how far something may stand to keep the sky's light away
+SOFT = wp.constant(0.008)  # lamps of a smaller radius [m] cast hard shadows
+OCCLUSION_REACH = wp.constant(0.3)  # [m] how far something may stand to keep the environment's light away
+OCCLUDES = wp.constant(0.85)  # share of that light that is lost; the rest comes from what stands there
 
 
 @wp.func
@@ -86,7 +88,7 @@ def still_blocks(
     inverse = invert(ray)
     if box_blocks(world[0].boxes, point, inverse, reach):
         return True
-    return part_blocks(still, world[0].still, 0, point, ray, inverse, reach, ALL_PARTS)
+    return part_passes(still, world[0].still, 0, point, ray, inverse, reach, ALL_PARTS) < 1.0
 
 
 @wp.func
@@ -147,6 +149,17 @@ def differs(a: Hit, b: Hit) -> bool:
     return wp.abs(a.t - b.t) > 0.03 * a.t or wp.dot(a.normal, b.normal) < 0.7
 
 
+@wp.func
+def still_differs(world: wp.array[World], a: Hit, b: Hit) -> bool:
+    """The same between pixels of the still layer, or an edge of a part's colours."""
+    if differs(a, b):
+        return True
+    if a.part < 0 or a.face == b.face:
+        return False
+    first = world[0].still[a.part].face0
+    return wp.max(wp.abs(world[0].face_color[first + a.face] - world[0].face_color[first + b.face])) > 0.05
+
+
 @wp.kernel
 def trace_still(
     world: wp.array[World],
@@ -168,13 +181,13 @@ def trace_still(
     here = hits[c, pixel]
     outline = False
     if x > 0:
-        outline = outline or differs(here, hits[c, pixel - 1])
+        outline = outline or still_differs(world, here, hits[c, pixel - 1])
     if x < width - 1:
-        outline = outline or differs(here, hits[c, pixel + 1])
+        outline = outline or still_differs(world, here, hits[c, pixel + 1])
     if y > 0:
-        outline = outline or differs(here, hits[c, pixel - width])
+        outline = outline or still_differs(world, here, hits[c, pixel - width])
     if y < height - 1:
-        outline = outline or differs(here, hits[c, pixel + width])
+        outline = outline or still_differs(world, here, hits[c, pixel + width])
     # Interleaved: 3 × 3 pixels hold each of the 9 · rays directions once, and are evened out later.
     stratum = x % 3 + 3 * (y % 3)
     if not outline or grid == 1:
@@ -224,11 +237,11 @@ def add_still(
                 up = hemisphere(s.face_normal, stratum + k * strata, total, phase)
                 if still_blocks(world, still, s.point, up, OCCLUSION_REACH):
                     blocked += 1.0 / float(rays)
-        layer[0].open[c, pixel] += (1.0 - 0.85 * blocked) * weight
+        layer[0].open[c, pixel] += (1.0 - OCCLUDES * blocked) * weight
         layer[0].ambient[c, pixel] += ambient(world, s, -unit) * weight
         for lamp in range(world[0].lights.shape[0]):
             central = sample_light(world[0].lights[lamp], s.point, 0.0, 0.0)
-            share = wp.cw_mul(reflect_light(s, -unit, central.direction), central.color) * weight
+            share = wp.cw_mul(reflect_light(s, -unit, central), central.color) * weight
             if wp.dot(s.face_normal, central.direction) > 0.0 and wp.max(share) > 0.0:
                 layer[0].light[c, pixel, lamp] += share
                 for k in range(rays):

@@ -7,6 +7,9 @@ import warp as wp
 
 wp.set_module_options({"enable_backward": False})
 
+DOME_HEIGHT = wp.constant(64)  # rows of the reflected environment
+DOME_LEVELS = wp.constant(6)  # roughness 0, 0.2, … 1
+
 
 @wp.struct
 class Camera:
@@ -42,6 +45,8 @@ class Part:
     roughness: float
     metallic: float
     tint: wp.vec3
+    transmission: float  # share of the light that goes through
+    ior: float
     label: int  # in the mask
 
 
@@ -67,6 +72,8 @@ class Material:
     tint: wp.vec3
     roughness: float
     metallic: float
+    relief: int  # texture of its slopes, see packing.relief_chain; −1: flat
+    steepness: float  # slope that a relief's largest value stands for
 
 
 @wp.struct
@@ -103,13 +110,15 @@ class World:
     face_color: wp.array[wp.vec3]
     textures: wp.array[Texture]
     texels: wp.array[wp.uint8]
-    srgb: wp.array[float]  # (256,) sRGB byte to linear
+    decode: wp.array[float]  # (512,) linear light of sRGB bytes, then bytes / 255
     materials: wp.array[Material]
     boxes: wp.array[Box]
     lights: wp.array[Light]
-    zenith: wp.vec3
-    horizon: wp.vec3
-    ground: wp.vec3
+    dome: wp.array3d[
+        wp.vec3
+    ]  # radiance (DOME_LEVELS, DOME_HEIGHT, 2 · DOME_HEIGHT) as rougher and rougher mirrors show it
+    backdrop: wp.array2d[wp.vec3]  # radiance (H, 2H) where a camera sees nothing else
+    harmonics: wp.array[wp.vec3]  # (9,) of the irradiance / π
     pixel: float  # angle of a pixel [rad]
 
 
@@ -130,6 +139,7 @@ class Surface:
     """A point to be lit."""
 
     point: wp.vec3  # lifted off the face against self-shadowing
+    foot: wp.vec3  # on the face
     normal: wp.vec3  # for shading
     face_normal: wp.vec3
     base: wp.vec3
@@ -143,6 +153,7 @@ class LightSample:
 
     direction: wp.vec3  # towards the light, unit
     distance: float
+    spread: float  # tangent of the angular radius it shows
     color: wp.vec3  # irradiance / π on a surface that faces it
 
 
@@ -157,3 +168,9 @@ class StillLayer:
     open: wp.array2d[float]  # share of the sky that is seen
     light: wp.array3d[wp.vec3]  # each lamp's light; at first as if nothing stood in its way
     seen: wp.array3d[float]  # share of each lamp's light that arrives
+    total: wp.array2d[wp.vec3]  # all of the light when nothing moves
+    roughness: wp.array2d[float]  # of polished surfaces; 0 elsewhere
+    gloss: wp.array2d[wp.vec3]  # share of the light that these mirror
+    shown: wp.array2d[wp.vec3]  # radiance of what they mirror
+    taken: wp.array2d[wp.vec3]  # that share of the environment's light that something stands before
+    change: wp.array2d[wp.vec3]  # and the light of what stands there

@@ -46,6 +46,7 @@ class RenderConfig(BaseModel):
     smooth: bool = Field(True, description="anti-aliased outlines of what moves")
     still_grid: int = Field(2, ge=1, le=8, description="samples per pixel and axis on outlines of what stands still")
     still_rays: int = Field(2, ge=1, le=256, description="rays per still pixel to the sky and to each lamp")
+    samples: Literal[1, 4, 9, 16] = Field(1, description="rays per pixel everywhere; 1: more on outlines alone")
     batch: int = Field(8, ge=1, le=4096, description="frames at a time; changes memory, never pixels")
     device: Literal["cpu", "cuda"] = Field("cpu", description="where to trace rays")
     randomize: RandomizeConfig = RandomizeConfig()
@@ -107,7 +108,7 @@ class RenderStage:
 
         config, scene, renderer = self._config, rollout.scene, self._renderer
         assert renderer is not None
-        look = self._look(rollout)
+        look = self.look(rollout)
         visible = np.zeros(len(look.cameras), np.int32)
 
         def target_seen(masks: NDArray[np.uint8]) -> bool:
@@ -141,7 +142,8 @@ class RenderStage:
             renderer=renderer.describe(),
         )
 
-    def _look(self, rollout: Rollout) -> Look:
+    def look(self, rollout: Rollout) -> Look:
+        """What a rollout is pictured in: the same whoever asks."""
         slot, config = rollout.scene.slot, self._config
         name = f"{self.name} {config.look}" if config.look else self.name
         stream = rng(self._context.seed, name, slot.shard, slot.episode, slot.attempt)
@@ -152,7 +154,7 @@ def make_renderer(config: RenderConfig, robot: Robot) -> Renderer:
     """The renderer that a recipe names. Raises SyngraspError where it cannot run here."""
     from syngrasp.rendering.mjwarp import MjWarpRenderer, TraceOptions
 
-    options = TraceOptions(config.still_grid, config.still_rays, config.smooth, config.batch)
+    options = TraceOptions(config.still_grid, config.still_rays, config.smooth, config.batch, config.samples)
     return MjWarpRenderer(robot, config.width, config.height, options, config.device)
 
 

@@ -1,9 +1,11 @@
-"""What pictures cost: per image with and without shadows, per episode, in memory, beside mujoco-warp's own renderer.
+"""What pictures cost: per image with and without lamps, labels alone, by kernel, per episode, in memory, beside
+mujoco-warp's own renderer.
 
     python -m tests.benchmarks.bench_render [--episodes 6] [--frames 48] [--catalog CATALOG] [--json]
 
 CPU time of one thread at 256 × 256 with boxes, masks and depth. Compare the ratios, not the milliseconds of different
-machines. Scenes: the arm moves over six objects while the target rises; lamps, textures and cameras as drawn.
+machines. Scenes: the arm moves over six objects of a catalog while one rises; everything else as the default ranges
+draw it.
 """
 
 from __future__ import annotations
@@ -12,17 +14,22 @@ import argparse
 import json
 import resource
 import time
+from collections import defaultdict
 from collections.abc import Callable
 from dataclasses import replace
+from typing import Any
 
 import mujoco
 import numpy as np
 import warp as wp
 
+from syngrasp import se3
+from syngrasp.cli.catalogs import catalog_or_builtin
 from syngrasp.objects.catalog import Catalog
-from syngrasp.records import ObjectModel, Rollout
+from syngrasp.records import ObjectModel, PlacedObject, Rollout
 from syngrasp.rendering.annotate import boxes_from_masks
-from syngrasp.rendering.mjwarp import MjWarpRenderer
+from syngrasp.rendering.look import Look
+from syngrasp.rendering.mjwarp import MjWarpRenderer, TraceOptions
 from syngrasp.rendering.randomize import PAPER_CAMERAS, RandomizeConfig, draw_look
 from syngrasp.robots import RobotConfig, make_robot
 from syngrasp.seeding import named_rng
@@ -38,51 +45,83 @@ def cpu(work: Callable[[], object]) -> float:
     return time.process_time() - begin
 
 
-def make_rollout(seed: int, frames: int, models: list[ObjectModel]) -> Rollout:
-    """The arm reaches down from its home over one of several layouts."""
+SPOTS = [(0.45, -0.14), (0.55, 0.1), (0.64, -0.05), (0.4, 0.12), (0.5, -0.02), (0.62, 0.2)]  # [m]
+
+
+def make_rollout(seed: int, frames: int, catalog: Catalog) -> tuple[Rollout, list[ObjectModel]]:
+    """The arm reaches down from its home over six random objects in stable poses."""
     robot, rng = make_robot(RobotConfig()), named_rng(seed, "bench")
-    scene = scenes.scene(models, float(rng.uniform(-0.1, 0.2)))
+    scene = scenes.scene([], float(rng.uniform(-0.1, 0.2)))
+    chosen = rng.choice(len(catalog.entries), len(SPOTS), replace=False)
+    models, objects = [catalog.load(catalog.entries[i].uid) for i in chosen], []
+    for model, (x, y) in zip(models, SPOTS, strict=True):
+        scale = float(rng.uniform(*model.entry.scale_range))
+        R = model.stable_poses[0][:3, :3]
+        bottom = float((scale * model.visual.vertices @ R.T)[:, 2].min())
+        pose = se3.pose7_from_matrix(se3.make(R, (x, y, scene.table_height - bottom)))
+        objects.append(PlacedObject(uid=model.entry.uid, scale=scale, mass=0.1, friction=1.0, pose=pose))
     reach = np.array([rng.uniform(-0.4, 0.4), 0.45, 0.0, -0.2, 0.0, 0.5, 0.0])
-    return scenes.rollout(scene, robot.q_home, robot.q_home + reach, frames, lift=0.12)
+    scene = replace(scene, objects=tuple(objects))
+    return scenes.rollout(scene, robot.q_home, robot.q_home + reach, frames, lift=0.12), models
 
 
 def run(episodes: int = 6, frames: int = 48, catalog: str | None = None) -> dict[str, float]:
     """Figures by name."""
     robot = make_robot(RobotConfig())
-    models = scenes.household()
-    if catalog is not None:
-        opened = Catalog.open(catalog)
-        models = [opened.load(entry.uid) for entry in opened.entries[: len(models)]]
+    opened = Catalog.open(catalog or catalog_or_builtin(None, lambda event: None))
     figures = {"renderer start s": 0.0}
     begin = time.process_time()
     renderer = MjWarpRenderer(robot, SIZE, SIZE)
-    rollouts = [make_rollout(seed, frames, models) for seed in range(episodes)]
-    streams = [named_rng(seed, "bench", "look") for seed in range(episodes)]
-    looks = [draw_look(r.scene, RandomizeConfig(), PAPER_CAMERAS, s) for r, s in zip(rollouts, streams, strict=True)]
-    first = replace(rollouts[0], joint_position=rollouts[0].joint_position[:1])
-    renderer.render(replace(first, object_pose=rollouts[0].object_pose[:1]), models, looks[0])
     figures["renderer start s"] = time.process_time() - begin
+    shots = []
+    for seed in range(episodes):
+        rollout, models = make_rollout(seed, frames, opened)
+        look = draw_look(rollout.scene, RandomizeConfig(), PAPER_CAMERAS, named_rng(seed, "bench", "look"))
+        shots.append((rollout, models, look))
+    renderer.render(*shots[0])
     images = episodes * frames * len(PAPER_CAMERAS)
 
-    def annotate(r: Rollout, look: object) -> None:
-        pictures = renderer.render(r, models, look)  # type: ignore[arg-type]
+    def annotate(rollout: Rollout, models: list[ObjectModel], look: Look) -> None:
+        pictures = renderer.render(rollout, models, look)
         assert pictures is not None
         boxes_from_masks(pictures.masks, len(models))
 
-    pairs = list(zip(rollouts, looks, strict=True))
-    total = sum(cpu(lambda r=r, k=k: annotate(r, k)) for r, k in pairs)
-    dark = [(r, replace(k, lights=())) for r, k in pairs]
+    total = sum(cpu(lambda shot=shot: annotate(*shot)) for shot in shots)
     figures["ms per image"] = 1e3 * total / images
     figures["two-camera frames/s"] = images / 2 / total
-    figures["lamps per look"] = sum(len(k.lights) for k in looks) / episodes
-    figures["ms per image without lamps"] = 1e3 * sum(cpu(lambda r=r, k=k: annotate(r, k)) for r, k in dark) / images
-    short = [(replace(r, joint_position=r.joint_position[:1], object_pose=r.object_pose[:1]), k) for r, k in pairs]
-    refused = sum(cpu(lambda r=r, k=k: renderer.render(r, models, k, accept=lambda m: False)) for r, k in short)
-    figures["ms per episode before its first image"] = 1e3 * refused / episodes
+    figures["faces of the objects, mean"] = float(np.mean([len(m.visual.faces) for _, ms, _ in shots for m in ms]))
+    figures["lamps per look"] = sum(len(look.lights) for *_, look in shots) / episodes
+    dark = sum(cpu(lambda r=r, m=m, k=k: annotate(r, m, replace(k, lights=()))) for r, m, k in shots)
+    figures["ms per image without lamps"] = 1e3 * dark / images
+    figures["ms per image, labels alone"] = (
+        1e3 * sum(cpu(lambda shot=shot: renderer.trace_labels(*shot)) for shot in shots) / images
+    )
+    refused = sum(cpu(lambda shot=shot: renderer.render(*shot, accept=lambda m: False)) for shot in shots)
+    figures["ms per episode that is refused"] = 1e3 * refused / episodes
+    figures |= {f"  {name} ms per image": 1e3 * s / images for name, s in _by_kernel(renderer, shots)}
+    supersampled = MjWarpRenderer(robot, SIZE, SIZE, TraceOptions(samples=4))
+    figures["ms per image, 4 samples per pixel"] = 1e3 * cpu(lambda: supersampled.render(*shots[0])) / (2 * frames)
     figures["peak memory MiB"] = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
-    figures["mujoco-warp ms per image, 3 lamps"] = 1e3 * _mujoco_warp(rollouts[0], models, shadows=True)
-    figures["mujoco-warp ms per image, no shadows"] = 1e3 * _mujoco_warp(rollouts[0], models, shadows=False)
+    figures["mujoco-warp ms per image, 3 lamps"] = 1e3 * _mujoco_warp(*shots[0][:2], shadows=True)
+    figures["mujoco-warp ms per image, no shadows"] = 1e3 * _mujoco_warp(*shots[0][:2], shadows=False)
     return figures
+
+
+def _by_kernel(renderer: MjWarpRenderer, shots: list[Any]) -> list[tuple[str, float]]:
+    """CPU seconds of each kernel over all shots, the slowest first; on a CPU, a launch returns when it is done."""
+    spent: dict[str, float] = defaultdict(float)
+    launch = wp.launch
+
+    def timed(kernel: Any, *args: Any, **named: Any) -> None:
+        spent[kernel.key.rpartition(".")[2]] += cpu(lambda: launch(kernel, *args, **named))
+
+    wp.launch = timed
+    try:
+        for shot in shots:
+            renderer.render(*shot)
+    finally:
+        wp.launch = launch
+    return sorted(spent.items(), key=lambda item: -item[1])[:8]
 
 
 def _mujoco_warp(rollout: Rollout, models: list[ObjectModel], shadows: bool, worlds: int = 8) -> float:
@@ -132,7 +171,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--episodes", type=int, default=6)
     parser.add_argument("--frames", type=int, default=48)
-    parser.add_argument("--catalog", help="objects; without it, simple solids")
+    parser.add_argument("--catalog", help="objects; without it, the built-in ones")
     parser.add_argument("--json", action="store_true")
     arguments = parser.parse_args()
     figures = run(arguments.episodes, arguments.frames, arguments.catalog)

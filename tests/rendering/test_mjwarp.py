@@ -7,9 +7,11 @@ from dataclasses import replace
 import mujoco
 import numpy as np
 import pytest
+import trimesh
 
 from syngrasp import se3
 from syngrasp.errors import SyngraspError, UnknownName
+from syngrasp.records import ObjectModel, Rollout
 from syngrasp.rendering.annotate import BACKGROUND, FIRST_OBJECT, ROBOT, TABLE, boxes_from_masks
 from syngrasp.rendering.cameras import project_box
 from syngrasp.rendering.look import Look
@@ -198,3 +200,99 @@ def test_unknown_and_missing_devices_are_named(robot: Robot) -> None:
     if not wp.is_cuda_available():
         with pytest.raises(SyngraspError, match="no CUDA device"):
             MjWarpRenderer(robot, 16, 16, device="cuda")
+
+
+def test_labels_alone_are_the_pictures(renderer: MjWarpRenderer, shot: Shot) -> None:
+    masks, depth = renderer.trace_labels(shot.rollout, shot.models, shot.look)
+    np.testing.assert_array_equal(masks, shot.pictures.masks)
+    np.testing.assert_array_equal(depth, shot.pictures.depth)
+
+
+def test_more_samples_keep_labels_and_light(robot: Robot, shot: Shot) -> None:
+    fine = MjWarpRenderer(robot, SIZE, SIZE, TraceOptions(samples=4)).render(shot.rollout, shot.models, shot.look)
+    assert fine is not None
+    np.testing.assert_array_equal(fine.masks, shot.pictures.masks)
+    np.testing.assert_array_equal(fine.depth, shot.pictures.depth)
+    difference = fine.images.astype(float) - shot.pictures.images
+    assert abs(difference.mean()) < 1.5
+    assert np.abs(difference).mean() < 5.0
+
+
+def glass_scene(look: Look, robot: Robot, transmission: float) -> tuple[Rollout, list[ObjectModel], Look]:
+    """A white block alone on the table."""
+    models = [scenes.object_model("pane", trimesh.creation.box((0.06, 0.04, 0.10)), (1.0, 1.0, 1.0))]
+    q = robot.q_home.copy()
+    q[1] -= 0.8
+    glass = replace(look.objects[0], transmission=transmission, ior=1.0, roughness=0.1)
+    materials = tuple(
+        replace(m, family="checker", tile=0.25, seed=1) if m.name == "table" else m for m in look.materials
+    )
+    look = replace(look, objects=(glass,), materials=materials, sensor=replace(look.sensor, noise=0.0))
+    return scenes.rollout(scenes.scene(models), q, q + 0.01, 2), models, look
+
+
+def test_glass_shows_what_is_behind_it_and_labels_itself(robot: Robot, renderer: MjWarpRenderer, look: Look) -> None:
+    """Glass that bends nothing (index 1) against a picture without the object, and against an opaque one."""
+    rollout, models, clear_look = glass_scene(look, robot, 1.0)
+    clear = renderer.render(rollout, models, clear_look)
+    solid = renderer.render(*glass_scene(look, robot, 0.0))
+    gone = replace(rollout, object_pose=rollout.object_pose + np.array([0, 0, 5, 0, 0, 0, 0], np.float32))
+    empty = renderer.render(gone, models, clear_look)
+    assert clear is not None
+    assert solid is not None
+    assert empty is not None
+    np.testing.assert_array_equal(clear.masks, solid.masks)
+    np.testing.assert_array_equal(clear.depth, solid.depth)
+    inside = clear.masks[0, 1] == FIRST_OBJECT
+    assert inside.sum() > 100
+    off = {name: np.abs(p.images[0, 1].astype(float) - empty.images[0, 1])[inside].mean() for name, p in
+           (("clear", clear), ("solid", solid))}  # fmt: skip
+    assert off["clear"] < 0.5 * off["solid"]
+    green = tuple(replace(m, tint=(0.2, 0.9, 0.2)) if m.name == "table" else m for m in clear_look.materials)
+    over_green = renderer.render(rollout, models, replace(clear_look, materials=green))
+    assert over_green is not None
+    seen = over_green.images[0, 1][inside].astype(float)
+    assert (seen[:, 1] - seen[:, 0]).mean() > 30.0
+
+
+def test_relief_changes_shading_but_no_label(renderer: MjWarpRenderer, shot: Shot) -> None:
+    materials = tuple(replace(m, family="brick", tile=0.4, roughness=0.8, bump=0.0) if m.name == "table" else m
+                      for m in shot.look.materials)  # fmt: skip
+    flat_look = replace(shot.look, materials=materials, sensor=replace(shot.look.sensor, noise=0.0))
+    raised = tuple(replace(m, bump=0.02) if m.name == "table" else m for m in materials)
+    flat = renderer.render(shot.rollout, shot.models, flat_look)
+    bumpy = renderer.render(shot.rollout, shot.models, replace(flat_look, materials=raised))
+    assert flat is not None
+    assert bumpy is not None
+    np.testing.assert_array_equal(flat.masks, bumpy.masks)
+    np.testing.assert_array_equal(flat.depth, bumpy.depth)
+    table = flat.masks[0, 1] == TABLE
+    difference = bumpy.images[0, 1].astype(float) - flat.images[0, 1]
+    assert np.abs(difference)[table].mean() > 1.0
+    assert abs(difference[table].mean()) < 4.0
+
+
+def test_polished_tables_mirror_what_stands_and_what_moves(renderer: MjWarpRenderer, robot: Robot, look: Look) -> None:
+    """A red block on a polished black table, once still and once moving: below it the table is redder than without."""
+    models = [scenes.object_model("red block", trimesh.creation.box((0.06, 0.04, 0.10)), (0.9, 0.02, 0.02))]
+    q = robot.q_home.copy()
+    q[1] -= 0.8
+    rollout = scenes.rollout(scenes.scene(models), q, q + 0.01, 2)
+    jump = np.array([0, 0, 5, 0, 0, 0, 0], np.float32)
+    jumping = rollout.object_pose.copy()
+    jumping[1] += jump
+    for roughness, least in ((0.15, 4.0), (0.9, -4.0)):
+        materials = tuple(replace(m, family="plain", tint=(0.02, 0.02, 0.02), roughness=roughness, metallic=0.0)
+                          if m.name == "table" else m for m in look.materials)  # fmt: skip
+        black = replace(look, materials=materials, sensor=replace(look.sensor, noise=0.0), lights=())
+        gone = renderer.render(replace(rollout, object_pose=rollout.object_pose + jump), models, black)
+        assert gone is not None
+        for poses in (rollout.object_pose, jumping):
+            there = renderer.render(replace(rollout, object_pose=poses), models, black)
+            assert there is not None
+            rows, columns = np.nonzero(there.masks[0, 1] == FIRST_OBJECT)
+            below = np.s_[rows.max() + 2 : rows.max() + 8, columns.min() + 3 : columns.max() - 2]
+            red = [p.images[0, 1][below].astype(float) @ (1.0, -0.5, -0.5) for p in (there, gone)]
+            more = red[0].mean() - red[1].mean()
+            assert more > least
+            assert roughness < 0.5 or more < 3.0

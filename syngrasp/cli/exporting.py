@@ -1,0 +1,180 @@
+"""Exports: joins the dataset's reader, the catalog, the robot and what writes a format."""
+
+from __future__ import annotations
+
+import json
+import multiprocessing
+import os
+import random
+import time
+from collections.abc import Callable, Iterator
+from concurrent.futures import ProcessPoolExecutor
+from dataclasses import dataclass
+from functools import cache, partial
+from importlib import import_module
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from syngrasp.errors import DatasetError, SyngraspError
+
+if TYPE_CHECKING:
+    from syngrasp.dataset import Dataset, EpisodeView
+    from syngrasp.generate.progress import OnEvent
+    from syngrasp.objects.catalog import Catalog
+    from syngrasp.rendering.parts import RobotMeshes
+
+Choose = Callable[[int], list[int]]
+"""Which episodes, of so many."""
+
+
+@dataclass(frozen=True, slots=True)
+class ExportJob:
+    """What an export reads and where it writes."""
+
+    dataset: str
+    catalog: str
+    out: Path
+    mdl: bool = False  # usd: shaders for Omniverse too
+
+
+def chosen_episodes(dataset: str, count: int, episodes: str | None, sample: int | None) -> list[int]:
+    """Numbers of a dataset's episodes: as told ("0,3,5-9"), a random sample that is always the same, or all.
+
+    Raises SyngraspError for what cannot be read or is not there.
+    """
+    from syngrasp.cli.look import check_episode
+
+    if episodes is not None and sample is not None:
+        raise SyngraspError("--episodes and --sample exclude one another")
+    if sample is not None:
+        return sorted(random.Random(0).sample(range(count), min(sample, count)))
+    if episodes is None:
+        return list(range(count))
+    found: set[int] = set()
+    for item in episodes.split(","):
+        first, dash, last = (text.strip() for text in item.partition("-"))
+        if not first.isdigit() or (dash and not last.isdigit()) or (dash and int(last) < int(first)):
+            raise SyngraspError(f"--episodes {episodes!r}: {item!r} is no number or range; valid: such as 0,3,5-9")
+        check_episode(dataset, int(last or first), count)
+        found.update(range(int(first), int(last or first) + 1))
+    return sorted(found)
+
+
+def export_usd(job: ExportJob, choose: Choose, jobs: int, on_event: OnEvent) -> None:
+    """Writes OUT/episodes/<shard>-<slot>.usdc, OUT/assets and OUT/attribution.csv; whole episodes that are there stay.
+
+    Files are named by slots, since numbers of episodes change while a dataset grows.
+    """
+    import_module("syngrasp.rendering.usd")  # says at once when usd-core is missing
+    opened, _ = _open(job)
+    chosen = choose(opened.num_episodes)
+    _claim(job, opened)
+    wanted = [index for index in chosen if not _stage(job, opened.episode(index)).exists()]
+    started, size = time.monotonic(), 0
+    on_event({"event": "start", "format": "usd", "episodes": len(chosen), "there": len(chosen) - len(wanted)})
+    for written in _each(_write_usd, job, wanted, jobs):
+        size += written["bytes"]
+        on_event({"event": "episode", **written})
+    took = time.monotonic() - started
+    on_event({"event": "done", "out": str(job.out), "written": len(wanted), "bytes": size, "seconds": round(took, 3)})
+
+
+FORMATS: dict[str, Callable[[ExportJob, Choose, int, Any], None]] = {"usd": export_usd}
+
+
+def _each(
+    work: Callable[[ExportJob, int], dict[str, Any]], job: ExportJob, episodes: list[int], jobs: int
+) -> Iterator[dict[str, Any]]:
+    """What came of each episode, in order, done by this process or by several. Raises SyngraspError."""
+    if min(jobs, len(episodes)) < 2:
+        yield from (work(job, index) for index in episodes)
+        return
+    # Threads of the libraries that this process has loaded do not survive a fork.
+    context = multiprocessing.get_context("spawn")
+    with ProcessPoolExecutor(min(jobs, len(episodes)), mp_context=context) as pool:
+        try:
+            for found in pool.map(partial(_or_why_not, work, job), episodes):
+                if isinstance(found, str):
+                    raise SyngraspError(found)
+                yield found
+        except BaseException:
+            pool.shutdown(cancel_futures=True)
+            raise
+
+
+def _or_why_not(work: Callable[[ExportJob, int], dict[str, Any]], job: ExportJob, index: int) -> dict[str, Any] | str:
+    """What came of an episode, or what the user can mend: errors whose constructors write the message cannot travel
+    between processes."""
+    try:
+        return work(job, index)
+    except SyngraspError as error:
+        return str(error)
+
+
+def _stage(job: ExportJob, view: EpisodeView) -> Path:
+    return job.out / "episodes" / f"{view.line['shard']:05d}-{view.line['episode']:04d}.usdc"
+
+
+def _claim(job: ExportJob, opened: Dataset) -> None:
+    """Marks a folder as the export of a dataset, or refuses one that is another's."""
+    from syngrasp.dataset.attribution import ATTRIBUTION
+    from syngrasp.objects.catalog import write_atomic
+
+    info = opened.info
+    content = {"recipe_hash": info.recipe_hash, "catalog_hash": info.catalog_hash, "seed": info.seed}
+    mark = {"format": "usd", "mdl": job.mdl, **content}
+    path = job.out / "export.json"
+    if path.exists():
+        there = json.loads(path.read_text())
+        if changed := [key for key in mark if there.get(key) != mark[key]]:
+            told = "; ".join(f"{key} {there.get(key)}, asked for {mark[key]}" for key in changed)
+            raise SyngraspError(f"{job.out} holds another export: {told}; choose another --out")
+        return
+    if opened.storage.exists(ATTRIBUTION):
+        write_atomic(job.out / "attribution.csv", opened.storage.read(ATTRIBUTION))
+    write_atomic(path, json.dumps(mark, indent=1).encode())
+
+
+def _write_usd(job: ExportJob, index: int) -> dict[str, Any]:
+    """Writes one episode."""
+    from syngrasp.dataset import rollout_from
+    from syngrasp.rendering.look import Look
+    from syngrasp.rendering.usd import write_episode
+
+    opened, catalog = _open(job)
+    view = opened.episode(index)
+    if not view.line["look"]:
+        raise DatasetError(job.dataset, f"episode {index} was not rendered (render.kind none): it has no cameras")
+    rollout = rollout_from(view.line, view)
+    models = [catalog.load(placed.uid) for placed in rollout.scene.objects]
+    height, width = view.shape("images")[2:4]
+    started, path = time.monotonic(), _stage(job, view)
+    write_episode(
+        path,
+        rollout,
+        models,
+        Look.from_json(view.line["look"]),
+        _robot(job),
+        width=width,
+        height=height,
+        assets=job.out / "assets",
+        mdl=job.mdl,
+        notes={"seed": opened.info.seed, "episode": index},
+    )
+    took = time.monotonic() - started
+    return {"episode": index, "path": str(path), "bytes": os.stat(path).st_size, "seconds": round(took, 3)}
+
+
+@cache
+def _open(job: ExportJob) -> tuple[Dataset, Catalog]:
+    from syngrasp.cli.replaying import open_with_catalog
+
+    return open_with_catalog(job.dataset, job.catalog)
+
+
+@cache
+def _robot(job: ExportJob) -> RobotMeshes:
+    from syngrasp.rendering.parts import RobotMeshes
+    from syngrasp.robots import RobotConfig, make_robot
+
+    return RobotMeshes(make_robot(RobotConfig.model_validate(_open(job)[0].info.recipe["robot"])))
