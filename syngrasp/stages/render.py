@@ -120,7 +120,7 @@ class RenderStage:
 
         config, scene, renderer = self._config, rollout.scene, self._renderer
         assert renderer is not None
-        look = self._look(rollout, models)
+        look = self.look(rollout, models)
         visible = np.zeros(len(look.cameras), np.int32)
 
         def target_seen(masks: NDArray[np.uint8]) -> bool:
@@ -154,7 +154,8 @@ class RenderStage:
             renderer=renderer.describe(),
         )
 
-    def _look(self, rollout: Rollout, models: Sequence[ObjectModel]) -> Look:
+    def look(self, rollout: Rollout, models: Sequence[ObjectModel]) -> Look:
+        """What a rollout is pictured in: the same whoever asks."""
         from syngrasp.rendering.parts import rollout_boxes
 
         slot, config = rollout.scene.slot, self._config
