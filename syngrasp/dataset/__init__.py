@@ -35,7 +35,7 @@ if TYPE_CHECKING:
     from syngrasp.dataset.plots import plot_stats
     from syngrasp.dataset.reader import Dataset, EpisodeView, open
     from syngrasp.dataset.schema import ARRAYS, SCHEMA_VERSION, SPECS
-    from syngrasp.dataset.show import contact_sheet
+    from syngrasp.dataset.show import contact_sheet, episodes_sheet
     from syngrasp.dataset.staging import (
         StagedSlot,
         clear_staging,
@@ -70,7 +70,7 @@ _HOMES = {
     "plots": ("plot_stats",),
     "reader": ("Dataset", "EpisodeView", "open"),
     "schema": ("ARRAYS", "SCHEMA_VERSION", "SPECS"),
-    "show": ("contact_sheet",),
+    "show": ("contact_sheet", "episodes_sheet"),
     "staging": ("StagedSlot", "clear_staging", "drop_slot", "load_slot", "save_slot", "staged_episodes"),
     "stats": ("dataset_stats",),
     "storage": ("open_storage",),
@@ -104,6 +104,7 @@ __all__ = [
     "dataset_stats",
     "drop_slot",
     "episode_line",
+    "episodes_sheet",
     "forget_empty",
     "is_committed",
     "list_quarantine",

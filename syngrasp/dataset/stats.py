@@ -10,6 +10,7 @@ import numpy as np
 
 from syngrasp.dataset.attribution import shard_lines
 from syngrasp.dataset.commits import Commit, Root, open_info, read_commits
+from syngrasp.dataset.look_stats import LookStats
 from syngrasp.dataset.motion_stats import ARRAYS, MotionStats
 from syngrasp.dataset.reader import ShardReader
 from syngrasp.dataset.shard_array import ShardArray
@@ -47,7 +48,7 @@ def dataset_stats(root: Root) -> dict[str, Any]:
     licenses: Counter[str] = Counter()
     objects: set[str] = set()
     phases = np.zeros(len(Phase), np.int64)
-    motion = MotionStats()
+    motion, looks = MotionStats(), LookStats(info.recipe)
     hidden = _Hidden()
     for commit in commits:
         if not commit.episodes:
@@ -67,6 +68,7 @@ def dataset_stats(root: Root) -> dict[str, Any]:
             frames = slice(line["start"], line["start"] + line["length"])
             try:
                 motion.add({name: values[frames] for name, values in arrays.items()}, line["dt"])
+                looks.add(line)
             except ValueError as error:
                 where = f"shard {commit.shard}, episode {line['episode']}"
                 raise DatasetError(storage.url, f"{where}: {error}; run syngrasp verify {storage.url}") from error
@@ -89,6 +91,7 @@ def dataset_stats(root: Root) -> dict[str, Any]:
         "phases": {phase.name.lower(): int(phases[phase]) for phase in Phase},
         **{name: spread.as_json() for name, spread in spreads.items()},
         "motion": motion.as_json(),
+        "looks": looks.as_json(),
         "occlusion": hidden.mean(hidden.occlusion),
         "truncated": hidden.mean(hidden.truncated),
         "timings": _sum_timings(commits),

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
 from syngrasp.records import Scene
 from syngrasp.rendering.labels import BACKGROUND, TABLE
 from syngrasp.rendering.look import Look
@@ -39,19 +42,24 @@ def furniture(scene: Scene, look: Look) -> list[Block]:
     floor, top = floor_height(scene, look), scene.table_height
     blocks = _room(look, floor)
     (x0, y0), (x1, y1) = table_extent(scene, look)
-    under, inset, leg = top - look.table.thickness, look.table.inset, look.table.leg
+    under, leg = top - look.table.thickness, look.table.leg
     if look.table.shape == "rectangle":
         blocks.append(Block((x0, y0, under), (x1, y1, top), "table", TABLE))
     near = x0 - 0.01
-    x0, y0, x1, y1 = x0 + inset, y0 + inset, x1 - inset, y1 - inset
+    along, across = _support_inset(look, x1 - x0, y1 - y0)
+    x0, y0, x1, y1 = x0 + along, y0 + across, x1 - along, y1 - across
     if look.table.support == "block":
         blocks.append(Block((x0, y0, floor), (x1, y1, under), "support", TABLE))
     elif look.table.support == "trestle":
         for y in (y0, y1 - leg):
             blocks.append(Block((x0, y, floor), (x1, y + leg, under), "support", TABLE))
     elif look.table.support == "column":
-        x, y = 0.5 * (x0 + x1 - leg), 0.5 * (y0 + y1 - leg)
-        blocks.append(Block((x, y, floor), (x + leg, y + leg, under), "support", TABLE))
+        x, y, half = 0.5 * (x0 + x1), 0.5 * (y0 + y1), leg
+        foot, plate = (0.3 * (x1 - x0), 0.3 * (y1 - y0)), 0.5 * leg
+        blocks.append(Block((x - half, y - half, floor), (x + half, y + half, under), "support", TABLE))
+        blocks.append(
+            Block((x - foot[0], y - foot[1], floor), (x + foot[0], y + foot[1], floor + plate), "support", TABLE)
+        )
     else:
         for x in (x0, x1 - leg):
             for y in (y0, y1 - leg):
@@ -61,11 +69,36 @@ def furniture(scene: Scene, look: Look) -> list[Block]:
     return blocks
 
 
+def block_boxes(blocks: list[Block]) -> NDArray[np.float64]:
+    """Lower and upper corners (K, 2, 3) [m]."""
+    return np.array([[block.lower, block.upper] for block in blocks], np.float64).reshape(-1, 2, 3)
+
+
 def table_extent(scene: Scene, look: Look) -> tuple[tuple[float, float], tuple[float, float]]:
     """Lower and upper x y of the table's top in base [m], as cameras see it."""
     (cx, cy), (sx, sy), margin = scene.table_center, scene.table_size, look.table.margin
     lower = (cx - 0.5 * sx - margin[0], cy - 0.5 * sy - margin[1])
     return lower, (cx + 0.5 * sx + margin[2], cy + 0.5 * sy + margin[3])
+
+
+def _support_inset(look: Look, length: float, width: float) -> tuple[float, float]:
+    """Distance of the support from the sides of the top's rectangle, along x and y [m]: a round top carries less."""
+    if look.table.shape != "round":
+        corner = corner_radius(look) if look.table.shape == "rounded" else 0.0
+        return look.table.inset + 0.3 * corner, look.table.inset + 0.3 * corner
+    return 0.16 * length + look.table.inset, 0.16 * width + look.table.inset
+
+
+def corner_radius(look: Look) -> float:
+    """Of a table with rounded corners [m]."""
+    return 0.04 + 2.0 * look.table.leg
+
+
+def in_ellipse(points: ArrayLike, lower: ArrayLike, upper: ArrayLike) -> NDArray[np.bool_]:
+    """Whether points (…, 2) lie in the ellipse that touches a rectangle's sides."""
+    lower, upper = np.asarray(lower, np.float64), np.asarray(upper, np.float64)
+    away = (np.asarray(points, np.float64) - 0.5 * (lower + upper)) / (0.5 * (upper - lower))
+    return (away**2).sum(axis=-1) <= 1.0
 
 
 def _room(look: Look, floor: float) -> list[Block]:

@@ -16,7 +16,7 @@ from syngrasp.records import ObjectModel, Rollout, VisualMesh
 from syngrasp.rendering.labels import FIRST_OBJECT, ROBOT
 from syngrasp.rendering.look import Look, ObjectLook
 from syngrasp.rendering.props import prop_parts
-from syngrasp.rendering.surfaces import Finish, ScenePart, SurfaceMesh
+from syngrasp.rendering.surfaces import Finish, ScenePart, SurfaceMesh, occupied_boxes
 from syngrasp.rendering.textures import TextureFolder
 from syngrasp.robots.base import Robot
 
@@ -95,10 +95,25 @@ def scene_parts(
 
     `models[i]` belongs to object i of the scene. `textures` holds the files that the look's materials name.
     """
-    R, p = robot.poses(rollout.joint_position, rollout.gripper_width)
     finish = Finish(look.robot.tint, look.robot.roughness, look.robot.metallic)
+    finishes = [_object_finish(model.visual, look.objects[i]) for i, model in enumerate(models)]
+    parts = _moved_by_physics(rollout, models, robot, finish, finishes)
+    return parts + prop_parts(rollout.scene, look, len(rollout.joint_position), textures)
+
+
+def rollout_boxes(rollout: Rollout, models: Sequence[ObjectModel], robot: RobotMeshes) -> F64:
+    """Boxes (K, 2, 3) in base [m] where the robot and the objects are at some time: what `draw_look` keeps free."""
+    plain = Finish((1.0, 1.0, 1.0), 1.0, 0.0)
+    return occupied_boxes(_moved_by_physics(rollout, models, robot, plain, [plain] * len(models)))
+
+
+def _moved_by_physics(
+    rollout: Rollout, models: Sequence[ObjectModel], robot: RobotMeshes, shell: Finish, finishes: Sequence[Finish]
+) -> list[ScenePart]:
+    """The robot's links and the objects."""
+    R, p = robot.poses(rollout.joint_position, rollout.gripper_width)
     links = enumerate(zip(robot.names, robot.meshes, strict=True))
-    parts = [ScenePart(name, mesh, R[:, b], p[:, b], 1.0, ROBOT, finish) for b, (name, mesh) in links]
+    parts = [ScenePart(name, mesh, R[:, b], p[:, b], 1.0, ROBOT, shell) for b, (name, mesh) in links]
     T = se3.matrix_from_pose7(rollout.object_pose)
     for i, (model, placed) in enumerate(zip(models, rollout.scene.objects, strict=True)):
         parts.append(
@@ -109,10 +124,10 @@ def scene_parts(
                 p=T[:, i, :3, 3],
                 scale=placed.scale,
                 label=FIRST_OBJECT + i,
-                finish=_object_finish(model.visual, look.objects[i]),
+                finish=finishes[i],
             )
         )
-    return parts + prop_parts(rollout.scene, look, len(rollout.joint_position), textures)
+    return parts
 
 
 def object_mesh(model: ObjectModel) -> SurfaceMesh:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 import numpy as np
@@ -63,3 +64,21 @@ class ScenePart:
         """Whether any frame shows it elsewhere than the first."""
         turned = np.linalg.norm(self.R - self.R[:1], axis=(1, 2)) * self.scale * self.mesh.radius
         return bool((np.linalg.norm(self.p - self.p[:1], axis=1) + turned).max() > STILL)
+
+
+def occupied_boxes(parts: Iterable[ScenePart], margin: float = 0.03, span: int = 5) -> F64:
+    """Boxes (K, 2, 3) in base around all places of parts over their frames, with a margin [m].
+
+    A part that moves has a box for every `span` frames, so that boxes are not much larger than what they hold.
+    """
+    boxes = []
+    for part in parts:
+        low, high = part.mesh.vertices.min(axis=0), part.mesh.vertices.max(axis=0)
+        frames = slice(None) if part.moves() else slice(0, 1)
+        R, p = part.R[frames], part.p[frames]
+        centre = p + part.scale * R @ (0.5 * (low + high))
+        reach = part.scale * np.abs(R) @ (0.5 * (high - low)) + margin
+        for first in range(0, len(p), span):
+            among = slice(first, first + span + 1)  # with the next span's first, as it moves on to there
+            boxes.append([(centre - reach)[among].min(axis=0), (centre + reach)[among].max(axis=0)])
+    return np.array(boxes, np.float64).reshape(-1, 2, 3)

@@ -1,0 +1,182 @@
+"""`mitsuba`: the scene path-traced by Mitsuba's surfaces and lamps and denoised, on CPU cores or CUDA."""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from syngrasp.records import ObjectModel, Rollout
+from syngrasp.rendering.annotate import MAX_OBJECTS
+from syngrasp.rendering.look import Look
+from syngrasp.rendering.mitsuba_config import MitsubaConfig
+from syngrasp.rendering.pictures import Accept, Pictures
+
+if TYPE_CHECKING:
+    from syngrasp.rendering.mitsuba_frames import Noisy, Plane, StillLayer
+    from syngrasp.rendering.mitsuba_meshes import VertexMesh
+    from syngrasp.rendering.mitsuba_scene import EpisodeScene
+    from syngrasp.rendering.surfaces import SurfaceMesh
+    from syngrasp.rendering.textures import TextureFolder
+    from syngrasp.robots.base import Robot
+
+F32 = NDArray[np.float32]
+
+FIREFLY = 12.0
+"""Light of one path is cut off at so many times that of a white surface."""
+
+SHARE = 0.35
+"""Of the robot's faces that is kept, where robots/visual.py's tolerance allows."""
+
+_CACHED = 128
+_BORDER = 8  # around the region that is denoised [px]
+
+
+class MitsubaRenderer:
+    """Renders rollouts. Keeps meshes between calls, nothing that changes a picture."""
+
+    def __init__(
+        self,
+        robot: Robot,
+        width: int,
+        height: int,
+        config: MitsubaConfig | None = None,
+        textures: TextureFolder | None = None,
+        environments: Path | None = None,
+    ) -> None:
+        """Raises `MissingExtra`, or `VariantError` for a variant that cannot run here."""
+        from syngrasp.rendering.mitsuba_denoise import Denoiser
+        from syngrasp.rendering.mitsuba_meshes import coarse
+        from syngrasp.rendering.mitsuba_variant import start_mitsuba
+        from syngrasp.rendering.parts import RobotMeshes
+
+        self.config = config or MitsubaConfig()
+        self.width, self.height = width, height
+        self.variant = start_mitsuba(self.config.variant, self.config.threads)
+        self._denoiser = None if self.config.denoise == "off" else Denoiser(self.config.threads)
+        self._robot = RobotMeshes(robot)
+        self._robot.meshes = tuple(coarse(mesh, SHARE) for mesh in self._robot.meshes)
+        self._meshes: OrderedDict[str, VertexMesh] = OrderedDict()
+        self._textures, self._environments = textures, environments
+
+    def render(
+        self, rollout: Rollout, models: Sequence[ObjectModel], look: Look, accept: Accept | None = None
+    ) -> Pictures | None:
+        """All frames of a rollout from all cameras of a look; `models[i]` belongs to object i of the scene.
+
+        `accept` is shown the masks (C, H, W) of the first frame before anything is shaded; None when it says no.
+        """
+        from syngrasp.rendering.mitsuba_frames import PathTracer, still_layer, trace_frame
+        from syngrasp.rendering.sensor import develop, exposure_gain
+
+        if len(models) > MAX_OBJECTS:
+            raise ValueError(f"{len(models)} objects; a mask has room for {MAX_OBJECTS}")
+        config, frames = self.config, len(rollout.joint_position)
+        scene = self._scene(rollout, models, look)
+        tracer = PathTracer(look.cameras, self.width, self.height, look.sensor.seed, config.max_depth)
+        tracer.limit(FIREFLY * _white(look))
+        out = empty_pictures(frames, *tracer.size)
+        layer: StillLayer | None = None
+        gain = np.ones(len(look.cameras), np.float32)
+        for frame in range(frames):
+            scene.pose(frame)
+            plane = tracer.plane(scene.full)
+            out.masks[frame] = scene.labels(plane.shape)
+            out.depth[frame] = millimetres(plane)
+            if layer is None:
+                if accept is not None and not accept(out.masks[0]):
+                    return None
+                layer = still_layer(tracer, scene, config.still_spp, config.spp, self._clean)
+                gain = exposure_gain(layer.light, look)
+            light = self._finished(trace_frame(tracer, scene, layer, plane, config.spp))
+            out.images[frame] = develop(light[None], gain, look.sensor, frame)[0]
+        return out
+
+    def _scene(self, rollout: Rollout, models: Sequence[ObjectModel], look: Look) -> EpisodeScene:
+        from syngrasp.rendering.environment import environment_map
+        from syngrasp.rendering.furniture import furniture
+        from syngrasp.rendering.mitsuba_meshes import grouped
+        from syngrasp.rendering.mitsuba_scene import EpisodeScene
+        from syngrasp.rendering.parts import scene_parts
+
+        parts = scene_parts(rollout, models, look, self._robot, self._textures)
+        environment = environment_map(look.environment, 128, self._environments)
+        blocks = furniture(rollout.scene, look)
+        return EpisodeScene(rollout.scene, look, grouped(parts, self._vertices), blocks, environment, self._textures)
+
+    def _vertices(self, mesh: SurfaceMesh) -> VertexMesh:
+        from syngrasp.rendering.mitsuba_meshes import vertex_mesh
+
+        if mesh.key not in self._meshes:
+            self._meshes[mesh.key] = vertex_mesh(mesh)
+            if len(self._meshes) > _CACHED:
+                self._meshes.popitem(last=False)
+        self._meshes.move_to_end(mesh.key)
+        return self._meshes[mesh.key]
+
+    def _clean(self, light: F32, albedo: F32, normal: F32) -> F32:
+        return light if self._denoiser is None else self._denoiser(light, albedo, normal, "high")
+
+    def _finished(self, noisy: Noisy) -> F32:
+        """The light (C, H, W, 3), denoised where it was traced."""
+        out = noisy.light
+        if self._denoiser is None:
+            return out
+        for k, traced in enumerate(noisy.traced):
+            if not traced.any():
+                continue
+            region = _around(traced)
+            clean = self._denoiser(
+                out[k][region], noisy.albedo[k][region], noisy.normal[k][region], self.config.denoise
+            )
+            out[k][traced] = clean[traced[region]]
+        return out
+
+    def describe(self) -> dict[str, Any]:
+        """What made the pictures."""
+        from importlib.metadata import version
+
+        return {
+            "kind": "mitsuba",
+            "version": version("mitsuba"),
+            "variant": self.variant.name,
+            "why": self.variant.reason,
+            **self.config.model_dump(include={"spp", "still_spp", "max_depth", "denoise"}),
+        }
+
+    def close(self) -> None:
+        """Frees the denoiser's buffers and the kept meshes."""
+        self._meshes.clear()
+        if self._denoiser is not None:
+            self._denoiser.close()
+            self._denoiser = None
+
+
+def empty_pictures(frames: int, cameras: int, height: int, width: int) -> Pictures:
+    """Room for the pictures of an episode."""
+    shape = (frames, cameras, height, width)
+    return Pictures(np.empty((*shape, 3), np.uint8), np.empty(shape, np.uint8), np.empty(shape, np.uint16))
+
+
+def millimetres(plane: Plane) -> NDArray[np.uint16]:
+    """Stored depth (C, H, W) [mm], 0 for nothing or too far."""
+    return np.where(plane.depth < 65.0, np.round(plane.depth * 1000.0), 0.0).astype(np.uint16)
+
+
+def _white(look: Look) -> float:
+    """Radiance of a white surface in the open."""
+    return look.environment.intensity + sum(light.intensity for light in look.lights)
+
+
+def _around(mask: NDArray[np.bool_]) -> tuple[slice, slice]:
+    """Rows and columns of a mask's set pixels and their surroundings."""
+    spans = []
+    for axis in (1, 0):
+        where = np.flatnonzero(mask.any(axis=axis))
+        low, high = max(int(where[0]) - _BORDER, 0), int(where[-1]) + 1 + _BORDER
+        spans.append(slice(low, min(high, mask.shape[1 - axis])))
+    return spans[0], spans[1]
