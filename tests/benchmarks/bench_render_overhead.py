@@ -2,8 +2,8 @@
 
     python -m tests.benchmarks.bench_render_overhead [--episodes 6] [--frames 96] [--catalog CATALOG] [--json]
 
-CPU time of this process at 256 × 256, two cameras, masks stored. Each episode is rendered bare (`Renderer.render`), then
-by the whole stage and the writer (`RenderStage.process`, `ShardWriter.append`); the order alternates, so that caches
+CPU time of this process at 256 × 256, two cameras, masks stored. Each episode is rendered bare (`Renderer.render`)
+and by the whole stage and the writer (`RenderStage.process`, `ShardWriter.append`), in alternating order, so that
 caches favour neither. What is above the bare renderer's time is the overhead; the target is 10 %.
 """
 
