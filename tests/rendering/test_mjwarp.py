@@ -311,7 +311,8 @@ def test_mirror_images_of_moving_things_are_smooth(renderer: MjWarpRenderer, rob
     metal = replace(look, materials=materials, sensor=replace(look.sensor, noise=0.0, blur=0.0), lights=())
     there = renderer.render(replace(rollout, object_pose=poses), models, metal)
     gone = renderer.render(replace(rollout, object_pose=poses + far), models, metal)
-    assert there is not None and gone is not None
+    assert there is not None
+    assert gone is not None
     table = (there.masks[0, 0] == TABLE) & (gone.masks[0, 0] == TABLE)
     change = np.where(table, (there.images[0, 0].astype(float) - gone.images[0, 0]).mean(axis=-1), np.nan)
     bend = np.abs(np.diff(change, 2, axis=1))
