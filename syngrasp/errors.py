@@ -63,6 +63,24 @@ class MissingExtra(SyngraspError):
         super().__init__(f"{feature} is not installed; install it with: pip install 'syngrasp[{extra}]'")
 
 
+class IsaacSimMissing(SyngraspError):
+    """Isaac Sim's own Python is not where it is said to be."""
+
+    def __init__(self, problem: str) -> None:
+        super().__init__(
+            f"Isaac Sim: {problem}; name the python.sh of Isaac Sim 5.1 in render.isaacsim.python or in the "
+            "environment variable ISAACSIM_PYTHON"
+        )
+
+
+class IsaacSimFailed(SyngraspError):
+    """Isaac Sim's process hung, died or answered with nonsense, and again after restarts."""
+
+    def __init__(self, problem: str, attempts: int, log: str) -> None:
+        last = log.strip().replace("\n", " | ") or "nothing"
+        super().__init__(f"Isaac Sim failed {attempts} times: {problem}; its last words: {last}")
+
+
 # A commit after v0.8.0: in that release small meshes are phantom obstacles. PyPI's `nvidia-curobo` is an empty stub,
 # and PyPI takes no package with an extra that names a git repository: so there is no extra for it.
 CUROBO_INSTALL = (

@@ -14,7 +14,7 @@ import typer
 
 from syngrasp import __version__
 from syngrasp.cli.output import print_json, print_table
-from syngrasp.errors import CUROBO_INSTALL
+from syngrasp.errors import CUROBO_INSTALL, IsaacSimMissing
 
 REQUIRED = (
     "numpy", "scipy", "numba", "mujoco", "warp-lang", "trimesh", "embreex", "coacd", "vhacdx",
@@ -46,6 +46,7 @@ def doctor(as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] 
         "cores": len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count(),
         "memory_gb": _memory(),
         "gpus": _gpus(),
+        "isaacsim": _isaacsim(),
         "workers": importlib.util.find_spec("workers") is not None,
         "required": required,
         "optional": optional,
@@ -63,11 +64,23 @@ def _print(report: dict[str, Any], required: dict[str, str | None], optional: di
     rows = [[name, report[name]] for name in ("syngrasp", "python", "system", "cores", "memory_gb")]
     rows.append(["gpus", ", ".join(report["gpus"]) or "none: everything runs on the CPU"])
     rows.append(["workers", "present" if report["workers"] else "missing: --executor ray needs a checkout or an image"])
+    isaac = report["isaacsim"] or "missing (render.kind isaacsim); ISAACSIM_PYTHON names the python.sh of Isaac Sim 5.1"
+    rows.append(["isaac sim", isaac])
     rows += [[name, version or "missing; get it with: pip install syngrasp"] for name, version in required.items()]
     for name, version in optional.items():
         use, command = OUTSIDE[name][1:] if name in OUTSIDE else _by_extra(*OPTIONAL[name])
         rows.append([name, version or f"missing ({use}); get it with: {command}"])
     print_table(["", ""], [[name, str(value)] for name, value in rows])
+
+
+def _isaacsim() -> str | None:
+    """Isaac Sim's interpreter, where the environment names one that is there."""
+    from syngrasp.rendering.isaacsim import isaacsim_python
+
+    try:
+        return str(isaacsim_python())
+    except IsaacSimMissing:
+        return None
 
 
 def _by_extra(extra: str, use: str) -> tuple[str, str]:

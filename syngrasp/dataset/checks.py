@@ -170,7 +170,7 @@ def check_extents(states: States, image_shape: tuple[int, ...], objects: int) ->
     occlusion, truncated = states["occlusion"][:, :, :objects], states["truncated"][:, :, :objects]
     with np.errstate(invalid="ignore"):
         outside = np.maximum(full[..., :2] - bbox[..., :2], bbox[..., 2:] - full[..., 2:]).max(-1) > BOX_TOLERANCE
-        empty = (full[..., :2] >= full[..., 2:]).any(-1)
+        empty = np.asarray((full[..., :2] >= full[..., 2:]).any(-1))
         leaves = ~((full[..., :2] >= 0).all(-1) & (full[..., 2] <= width) & (full[..., 3] <= height))
         no_share = (occlusion < 0.0) | (occlusion > 1.0)
         apart = (full[..., 0] >= width) | (full[..., 1] >= height) | (full[..., 2:] <= 0).any(-1)

@@ -14,7 +14,7 @@ from syngrasp.rendering.ranges import Positive, Range, Ranges, Rng, Share, Share
 
 _RELIEF = {
     "brick": 0.004, "concrete": 0.0006, "fabric": 0.0008, "leather": 0.0008, "metal": 0.0001, "paper": 0.0003,
-    "plain": 0.0004, "tiles": 0.0015, "wood": 0.0006,
+    "plain": 0.0004, "tiles": 0.0015, "wood": 0.0003,
 }  # fmt: skip
 """Depth of a family's relief [m]; others are flat."""
 

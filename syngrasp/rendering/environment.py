@@ -12,29 +12,41 @@ import numpy as np
 from numpy.typing import NDArray
 
 from syngrasp.errors import UnknownName
+from syngrasp.rendering.environment_files import file_radiance
+from syngrasp.rendering.environment_sky import sky_radiance
+from syngrasp.rendering.environment_studio import studio_radiance
+from syngrasp.rendering.files import PictureFolderError
 from syngrasp.rendering.look import EnvironmentLook
 
 F32 = NDArray[np.float32]
+F64 = NDArray[np.float64]
 KINDS = ("gradient", "sky", "studio", "file")
+LUMINANCE = np.array([0.2126, 0.7152, 0.0722])
 
 
 def environment_map(look: EnvironmentLook, height: int = 64, folder: Path | None = None) -> F32:
     """Radiance (height, 2·height, 3) of an environment, scaled to the look's intensity: the irradiance / π that an
     unshaded surface facing up gets has luminance `look.intensity`. `folder` holds the files of kind file.
 
-    Raises `UnknownName` for a kind that there is not.
+    Raises UnknownName for a kind that there is not, PictureFolderError for a file that cannot be read or that is dark
+    above, MissingExtra for an .exr file without its reader.
     """
     if look.kind not in KINDS:
         raise UnknownName("environment", look.kind, KINDS)
-    up = directions(height)[..., 2:]
-    t = np.clip(np.abs(up) * 1.2, 0.0, 1.0)
-    zenith, horizon = np.array(look.zenith), np.array(look.horizon)
-    radiance = horizon + (zenith - horizon) * t
-    radiance = np.where(up < 0, 0.5 * radiance, radiance)
-    return scaled(radiance, look.intensity)
+    if look.kind == "file":
+        radiance = file_radiance(folder, look.file, height, look.rotation)
+        if sky_light(radiance) < 1e-6:
+            raise PictureFolderError(Path(look.file), "has no light in its upper half")
+        return scaled(radiance, look.intensity)
+    towards = rotated(directions(height), -look.rotation)
+    if look.kind == "gradient":
+        return scaled(_gradient(look, towards), look.intensity)
+    if look.kind == "studio":
+        return scaled(studio_radiance(look.seed, towards), look.intensity)
+    return scaled(sky_radiance(rotated(np.array(look.sun), -look.rotation), look.turbidity, towards), look.intensity)
 
 
-def directions(height: int) -> NDArray[np.float64]:
+def directions(height: int) -> F64:
     """Unit directions (height, 2·height, 3) in base of a map's texels."""
     polar = (np.arange(height) + 0.5) * np.pi / height
     azimuth = (np.arange(2 * height) + 0.5) * np.pi / height
@@ -42,11 +54,27 @@ def directions(height: int) -> NDArray[np.float64]:
     return np.stack([x, y, np.broadcast_to(np.cos(polar)[:, None], x.shape)], axis=-1)
 
 
-def scaled(radiance: NDArray[np.float64], intensity: float) -> F32:
-    """A map scaled so that a surface facing up gets irradiance / π of luminance `intensity`."""
+def rotated(towards: F64, angle: float) -> F64:
+    """Directions (…, 3) turned about z [rad]."""
+    c, s = np.cos(angle), np.sin(angle)
+    return towards @ np.array([[c, s, 0.0], [-s, c, 0.0], [0.0, 0.0, 1.0]])
+
+
+def sky_light(radiance: NDArray[np.floating]) -> float:
+    """Luminance of the irradiance / π that a surface facing up gets from a map (H, 2H, 3)."""
     height = len(radiance)
     polar = (np.arange(height) + 0.5) * np.pi / height
     weight = np.maximum(np.cos(polar), 0.0) * np.sin(polar) * (np.pi / height) ** 2 / np.pi
-    luminance = radiance @ np.array([0.2126, 0.7152, 0.0722])
-    total = float((weight[:, None] * luminance).sum())
-    return (radiance * (intensity / max(total, 1e-9))).astype(np.float32)
+    return float((weight[:, None] * (radiance @ LUMINANCE)).sum())
+
+
+def scaled(radiance: NDArray[np.floating], intensity: float) -> F32:
+    """A map scaled so that a surface facing up gets irradiance / π of luminance `intensity`."""
+    return (radiance * (intensity / max(sky_light(radiance), 1e-9))).astype(np.float32)
+
+
+def _gradient(look: EnvironmentLook, towards: F64) -> F64:
+    up = towards[..., 2:]
+    zenith, horizon = np.array(look.zenith), np.array(look.horizon)
+    radiance = horizon + (zenith - horizon) * np.clip(np.abs(up) * 1.2, 0.0, 1.0)
+    return np.where(up < 0, 0.5 * radiance, radiance)

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import numpy as np
+from numpy.typing import NDArray
+
 from syngrasp.errors import SyngraspError
 
 PICTURE_FILES = (".png", ".jpg", ".jpeg", ".webp")
@@ -37,3 +40,17 @@ def named_file(folder: Path | None, name: str, field: str) -> Path:
     if not (folder / name).is_file():
         raise PictureFolderError(folder / name, f"no such file; the look names it ({field})")
     return folder / name
+
+
+def area_weights(count: int, wanted: int, shift: float = 0.0) -> NDArray[np.float32]:
+    """Weights (wanted, count) of the mean over the share of a row's texels that each wanted one covers.
+
+    The row is displaced by a share `shift` of its length, and goes round where it is.
+    """
+    edges = (np.arange(wanted + 1) / wanted - shift) * count
+    weights = np.zeros((wanted, count), np.float64)
+    for i in range(wanted):
+        first, last = int(np.floor(edges[i])), int(np.ceil(edges[i + 1]))
+        for k in range(first, last):
+            weights[i, k % count] += min(edges[i + 1], k + 1) - max(edges[i], k)
+    return (weights / weights.sum(axis=1, keepdims=True)).astype(np.float32)

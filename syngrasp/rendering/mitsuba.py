@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import OrderedDict
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -11,13 +12,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from syngrasp.records import ObjectModel, Rollout
-from syngrasp.rendering.annotate import MAX_OBJECTS
+from syngrasp.rendering.labels import MAX_OBJECTS
 from syngrasp.rendering.look import Look
 from syngrasp.rendering.mitsuba_config import MitsubaConfig
 from syngrasp.rendering.pictures import Accept, Pictures
 
 if TYPE_CHECKING:
-    from syngrasp.rendering.mitsuba_frames import Noisy, Plane, StillLayer
+    from syngrasp.rendering.mitsuba_frames import Noisy
     from syngrasp.rendering.mitsuba_meshes import VertexMesh
     from syngrasp.rendering.mitsuba_scene import EpisodeScene
     from syngrasp.rendering.surfaces import SurfaceMesh
@@ -52,6 +53,7 @@ class MitsubaRenderer:
         from syngrasp.rendering.mitsuba_denoise import Denoiser
         from syngrasp.rendering.mitsuba_meshes import coarse
         from syngrasp.rendering.mitsuba_variant import start_mitsuba
+        from syngrasp.rendering.mjwarp import MjWarpRenderer
         from syngrasp.rendering.parts import RobotMeshes
 
         self.config = config or MitsubaConfig()
@@ -62,6 +64,7 @@ class MitsubaRenderer:
         self._robot.meshes = tuple(coarse(mesh, SHARE) for mesh in self._robot.meshes)
         self._meshes: OrderedDict[str, VertexMesh] = OrderedDict()
         self._textures, self._environments = textures, environments
+        self._labels = MjWarpRenderer(robot, width, height, textures=textures, environments=environments)
 
     def render(
         self, rollout: Rollout, models: Sequence[ObjectModel], look: Look, accept: Accept | None = None
@@ -70,30 +73,51 @@ class MitsubaRenderer:
 
         `accept` is shown the masks (C, H, W) of the first frame before anything is shaded; None when it says no.
         """
+        if len(models) > MAX_OBJECTS:
+            raise ValueError(f"{len(models)} objects; a mask has room for {MAX_OBJECTS}")
+        if accept is not None and not accept(self._labels.trace_labels(_first(rollout), models, look)[0][0]):
+            return None
+        # thinned meshes are for light alone
+        masks, depth = self._labels.trace_labels(rollout, models, look)
+        scene = self._scene(rollout, models, look)
+        trace = self._whole if self.variant.kind == "scalar" else self._split
+        return Pictures(trace(scene, look, len(rollout.joint_position)), masks, depth)
+
+    def _split(self, scene: EpisodeScene, look: Look, frames: int) -> NDArray[np.uint8]:
+        """Pictures (F, C, H, W, 3) by the still scenery and what changes its light."""
         from syngrasp.rendering.mitsuba_frames import PathTracer, still_layer, trace_frame
         from syngrasp.rendering.sensor import develop, exposure_gain
 
-        if len(models) > MAX_OBJECTS:
-            raise ValueError(f"{len(models)} objects; a mask has room for {MAX_OBJECTS}")
-        config, frames = self.config, len(rollout.joint_position)
-        scene = self._scene(rollout, models, look)
+        config = self.config
         tracer = PathTracer(look.cameras, self.width, self.height, look.sensor.seed, config.max_depth)
         tracer.limit(FIREFLY * _white(look))
-        out = empty_pictures(frames, *tracer.size)
-        layer: StillLayer | None = None
-        gain = np.ones(len(look.cameras), np.float32)
+        layer = still_layer(tracer, scene, config.still_spp, config.spp, self._clean)
+        gain = exposure_gain(layer.light, look)
+        out = np.empty((frames, *tracer.size, 3), np.uint8)
         for frame in range(frames):
             scene.pose(frame)
-            plane = tracer.plane(scene.full)
-            out.masks[frame] = scene.labels(plane.shape)
-            out.depth[frame] = millimetres(plane)
-            if layer is None:
-                if accept is not None and not accept(out.masks[0]):
-                    return None
-                layer = still_layer(tracer, scene, config.still_spp, config.spp, self._clean)
-                gain = exposure_gain(layer.light, look)
-            light = self._finished(trace_frame(tracer, scene, layer, plane, config.spp))
-            out.images[frame] = develop(light[None], gain, look.sensor, frame)[0]
+            light = self._finished(trace_frame(tracer, scene, layer, tracer.plane(scene.full), config.spp))
+            out[frame] = develop(light[None], gain, look.sensor, frame)[0]
+        return out
+
+    def _whole(self, scene: EpisodeScene, look: Look, frames: int) -> NDArray[np.uint8]:
+        """Pictures (F, C, H, W, 3) of whole films: what the scalar variant can do."""
+        from syngrasp.rendering.mitsuba_films import film_light
+        from syngrasp.rendering.sensor import develop, exposure_gain
+
+        config, size = self.config, (self.width, self.height)
+        limit = FIREFLY * _white(look)
+
+        def light(of: Any, spp: int, seed: int, quality: str) -> F32:
+            planes = [film_light(of, camera, *size, spp, config.max_depth, seed, limit) for camera in look.cameras]
+            return np.stack([p[0] if self._denoiser is None else self._denoiser(*p, quality) for p in planes])
+
+        gain = exposure_gain(light(scene.still, config.spp, look.sensor.seed, "fast"), look)
+        out = np.empty((frames, len(look.cameras), self.height, self.width, 3), np.uint8)
+        for frame in range(frames):
+            scene.pose(frame)
+            found = light(scene.full, config.spp, look.sensor.seed + frame, config.denoise)
+            out[frame] = develop(found[None], gain, look.sensor, frame)[0]
         return out
 
     def _scene(self, rollout: Rollout, models: Sequence[ObjectModel], look: Look) -> EpisodeScene:
@@ -130,7 +154,9 @@ class MitsubaRenderer:
             if not traced.any():
                 continue
             region = _around(traced)
-            clean = self._denoiser(out[k][region], noisy.albedo[k][region], noisy.normal[k][region], self.config.denoise)
+            clean = self._denoiser(
+                out[k][region], noisy.albedo[k][region], noisy.normal[k][region], self.config.denoise
+            )
             out[k][traced] = clean[traced[region]]
         return out
 
@@ -149,20 +175,16 @@ class MitsubaRenderer:
     def close(self) -> None:
         """Frees the denoiser's buffers and the kept meshes."""
         self._meshes.clear()
+        self._labels.close()
         if self._denoiser is not None:
             self._denoiser.close()
             self._denoiser = None
 
 
-def empty_pictures(frames: int, cameras: int, height: int, width: int) -> Pictures:
-    """Room for the pictures of an episode."""
-    shape = (frames, cameras, height, width)
-    return Pictures(np.empty((*shape, 3), np.uint8), np.empty(shape, np.uint8), np.empty(shape, np.uint16))
-
-
-def millimetres(plane: Plane) -> NDArray[np.uint16]:
-    """Stored depth (C, H, W) [mm], 0 for nothing or too far."""
-    return np.where(plane.depth < 65.0, np.round(plane.depth * 1000.0), 0.0).astype(np.uint16)
+def _first(rollout: Rollout) -> Rollout:
+    """A rollout's first frame."""
+    names = ("joint_position", "gripper_width", "object_pose")
+    return replace(rollout, **{name: getattr(rollout, name)[:1] for name in names})
 
 
 def _white(look: Look) -> float:

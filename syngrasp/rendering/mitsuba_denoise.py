@@ -52,7 +52,9 @@ class Denoiser:
         if key not in self._filters:
             if len(self._filters) >= _KEPT:
                 self._filters.pop(next(iter(self._filters)))[0].release()
-            images = {name: np.zeros((height, width, 3), np.float32) for name in ("color", "albedo", "normal", "output")}
+            images = {
+                name: np.zeros((height, width, 3), np.float32) for name in ("color", "albedo", "normal", "output")
+            }
             handle = self._oidn.Filter(self._device)
             for name, image in images.items():
                 handle.set_image(name, image, self._oidn.OIDN_FORMAT_FLOAT3, width, height)

@@ -29,10 +29,13 @@ Bools = NDArray[np.bool_]
 PROBE = 2
 """Every so many rows and columns one sample looks for a change of light [px]."""
 
+LIKENESS = 9
+"""Width of the windows in which a frame's light is compared with the still scenery's noise [px]."""
+
 SMOOTH = 7
 """Width of the windows over which probes are averaged [probes]."""
 
-CHANGED = 0.12
+CHANGED = 0.25
 """A still pixel is traced again where its surroundings' light changes by more than this share."""
 
 FINER = 2
@@ -206,9 +209,10 @@ def trace_frame(tracer: PathTracer, scene: EpisodeScene, layer: StillLayer, plan
         return Noisy(layer.light.copy(), layer.albedo, layer.normal, np.zeros(tracer.size, bool))
     seen = _grown(moving, 1)
     change, far = _probe(tracer, scene, layer, seen, samples)
-    traced = seen | _grown(moving, AROUND) | (change > CHANGED)
+    traced = seen | _grown(moving, AROUND) | change
     light = layer.light * (1.0 + far)
     albedo, normal = layer.albedo.copy(), layer.normal.copy()
+    noise = np.zeros_like(light)
     for chosen, count in ((seen, FINER * samples), (traced & ~seen, samples)):
         pixels = np.flatnonzero(chosen).astype(np.uint32)
         found = tracer.trace(scene.full, pixels, np.zeros_like(pixels), count)
@@ -216,10 +220,25 @@ def trace_frame(tracer: PathTracer, scene: EpisodeScene, layer: StillLayer, plan
         share = still.mean(axis=1, dtype=np.float32)[:, None]
         known = (layer.samples[pixels, :count] * still[..., None]).mean(axis=1)
         rows = np.unravel_index(pixels, tracer.size)
-        light[rows] = np.maximum(found.light.mean(axis=1) - known + share * layer.light[rows], 0.0)
+        light[rows] = found.light.mean(axis=1)
+        noise[rows] = known - share * layer.light[rows]
         for whole, part in ((albedo, found.albedo), (normal, found.normal)):
             whole[rows] = np.where(share < 1.0, part.mean(axis=1), whole[rows])
-    return Noisy(light, albedo, normal, traced)
+    light -= _likeness(light @ _LUMINANCE, noise @ _LUMINANCE, traced)[..., None] * noise
+    return Noisy(np.maximum(light, 0.0), albedo, normal, traced)
+
+
+def _likeness(light: F32, noise: F32, traced: Bools) -> F32:
+    """How much of the still scenery's noise the frame's light shares around every pixel (C, H, W): the control
+    variate's best factor, cov(light, noise) / var(noise). It is 1 in the open and falls to 0 in deep shadow."""
+    flags = traced.astype(np.float32)
+    planes = np.stack([flags, flags * light, noise, flags * light * noise, noise * noise], axis=-1)
+    count, mean, bias, product, square = np.moveaxis(
+        ndimage.uniform_filter(planes, size=(1, LIKENESS, LIKENESS, 1), mode="constant"), -1, 0
+    )
+    count = np.maximum(count, 1e-6)
+    covariance = product / count - mean * bias / count**2
+    return np.clip(covariance / np.maximum(square / count - (bias / count) ** 2, 1e-9), 0.0, 1.0)
 
 
 def _grown(mask: Bools, pixels: int) -> Bools:
@@ -227,8 +246,8 @@ def _grown(mask: Bools, pixels: int) -> Bools:
     return ndimage.maximum_filter(mask, size=(1, 2 * pixels + 1, 2 * pixels + 1))
 
 
-def _probe(tracer: PathTracer, scene: EpisodeScene, layer: StillLayer, seen: Bools, samples: int) -> tuple[F32, F32]:
-    """How much light changes around every pixel: its share (C, H, W), and smooth signed shares (C, H, W, 3)."""
+def _probe(tracer: PathTracer, scene: EpisodeScene, layer: StillLayer, seen: Bools, samples: int) -> tuple[Bools, F32]:
+    """Where light changes much (C, H, W), and by what share it changes elsewhere (C, H, W, 3), smoothly."""
     count, height, width = tracer.size
     grid = np.zeros_like(seen)
     grid[:, ::PROBE, ::PROBE] = True
@@ -243,8 +262,9 @@ def _probe(tracer: PathTracer, scene: EpisodeScene, layer: StillLayer, seen: Boo
     planes[rows] = np.column_stack([difference, np.abs(difference @ _LUMINANCE), clean, clean @ _LUMINANCE])
     small = planes[:, ::PROBE, ::PROBE]
     mean = ndimage.uniform_filter(small, size=(1, SMOOTH, SMOOTH, 1), mode="constant")
+    change = _grown(mean[..., 3] > CHANGED * np.maximum(mean[..., 7], 1e-4), 1)
+    small = np.where(change[..., None], 0.0, small)
     wide = ndimage.uniform_filter(small, size=(1, 3 * SMOOTH, 3 * SMOOTH, 1), mode="constant")
-    change = mean[..., 3] / np.maximum(mean[..., 7], 1e-4)
     far = np.clip(wide[..., :3] / np.maximum(wide[..., 4:7], 1e-4), -0.9, 0.9)
     zoom = (slice(None), np.minimum(np.arange(height) // PROBE, small.shape[1] - 1))
     column = np.minimum(np.arange(width) // PROBE, small.shape[2] - 1)

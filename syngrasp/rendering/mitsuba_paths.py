@@ -18,7 +18,7 @@ from syngrasp.rendering.look import CameraLook
 F32 = NDArray[np.float32]
 U32 = NDArray[np.uint32]
 
-ROULETTE = 3
+ROULETTE = 2
 """Surfaces after which dim paths may end at random."""
 
 _DIMENSIONS = 8  # random numbers kept for one surface
@@ -47,7 +47,9 @@ def camera_rays(table: Any, pixel: Any, width: int, height: int, x: Any, y: Any)
     u = (mi.Float(inside % width) + x - row[13]) / row[12]
     v = (mi.Float(inside // width) + y - row[14]) / row[12]
     local = dr.normalize(mi.Vector3f(u, v, 1.0))
-    direction = mi.Vector3f(*(row[3 * i] * local.x + row[3 * i + 1] * local.y + row[3 * i + 2] * local.z for i in range(3)))
+    direction = mi.Vector3f(
+        *(row[3 * i] * local.x + row[3 * i + 1] * local.y + row[3 * i + 2] * local.z for i in range(3))
+    )
     return mi.Ray3f(mi.Point3f(row[9], row[10], row[11]), direction)
 
 
@@ -110,7 +112,9 @@ def radiance(scene: Any, first: Any, ray: Any, numbers: Numbers, max_depth: int,
     def alive(active: Any, *_: Any) -> Any:
         return active
 
-    def bounce(active: Any, si: Any, ray: Any, depth: Any, L: Any, beta: Any, eta: Any, prev: Any, pdf: Any, delta: Any) -> Any:
+    def bounce(
+        active: Any, si: Any, ray: Any, depth: Any, L: Any, beta: Any, eta: Any, prev: Any, pdf: Any, delta: Any
+    ) -> Any:
         # what the ray met shines
         emitter = si.emitter(scene)
         ds = mi.DirectionSample3f(scene, si, prev)

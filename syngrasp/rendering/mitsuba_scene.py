@@ -9,7 +9,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from syngrasp.records import Scene
-from syngrasp.rendering.annotate import BACKGROUND
 from syngrasp.rendering.furniture import Block
 from syngrasp.rendering.look import LightLook, Look, MaterialLook, Vec3
 from syngrasp.rendering.mitsuba_meshes import Group, VertexMesh, block_meshes
@@ -34,7 +33,7 @@ LUMINANCE = np.array([0.2126, 0.7152, 0.0722])
 
 
 class EpisodeScene:
-    """The scenes, their labels, and the way to put the moving meshes where a frame has them."""
+    """The scenes, and the way to put the moving meshes where a frame has them."""
 
     def __init__(
         self,
@@ -50,35 +49,30 @@ class EpisodeScene:
 
         lights = _lights(look.lights, scene.table_height) | {"environment": _dome(environment, look)}
         self._moving = [group for group in groups if group.parts[0].moves()]
-        labels: list[tuple[Any, int]] = []
         still: dict[str, Any] = {}
-        for k, (material, label) in enumerate(dict.fromkeys((block.material, block.label) for block in blocks)):
+        for k, material in enumerate(dict.fromkeys(block.material for block in blocks)):
             own = look.material(material)
-            mesh = block_meshes([b for b in blocks if (b.material, b.label) == (material, label)], own)
+            mesh = block_meshes([block for block in blocks if block.material == material], own)
             image = material_image(own, 512, textures)
             bsdf = _opaque(_bitmap(image, own.tint), own.roughness, own.metallic)
             still[f"block{k}"] = _mesh(f"block{k}", mesh, _embossed(bsdf, image, own))
-            labels.append((still[f"block{k}"], label))
         moving: dict[str, Any] = {}
         for k, group in enumerate(groups):
             vertices, normals = group.placed(0)
             colors = group.stacked("colors") * np.array(group.parts[0].finish.tint, np.float32)
             mesh = VertexMesh(vertices, normals, group.stacked("uv"), colors, group.faces())
-            made = _mesh(f"group{k}", mesh, _group_bsdf(group))
-            (moving if group in self._moving else still)[f"group{k}"] = made
-            labels.append((made, group.parts[0].label))
-        self.still = mi.load_dict({"type": "scene", **still, **lights})
-        self.full = self.still
-        if moving:
+            (moving if group in self._moving else still)[f"group{k}"] = _mesh(f"group{k}", mesh, _group_bsdf(group))
+        everything = still
+        if moving and "scalar" not in mi.variant():
+            # apart, so that only the tree of what moves is built again
             held = {"type": "shapegroup", **still}
-            everything = {"held": held, "still": {"type": "instance", "held": {"type": "ref", "id": "held"}}}
-            self.full = mi.load_dict({"type": "scene", **everything, **moving, **lights})
+            everything = {"held": held, "instance": {"type": "instance", "held": {"type": "ref", "id": "held"}}}
+        self.still = mi.load_dict({"type": "scene", **still, **lights})
+        self.full = mi.load_dict({"type": "scene", **everything, **moving, **lights}) if moving else self.still
         self._parameters = mi.traverse(self.full) if moving else None
         self._names = list(moving)
-        self._labels = {_number(shape): label for shape, label in labels}
-        self.moving_numbers = np.array(sorted(_number(moving[name]) for name in moving), np.uint32)
-        self._table = np.full(max(self._labels, default=0) + 2, BACKGROUND, np.uint8)
-        self._table[list(self._labels)] = list(self._labels.values())
+        numbers = [] if "scalar" in mi.variant() else sorted(_number(shape) for shape in moving.values())
+        self.moving_numbers = np.array(numbers, np.uint32)
 
     def pose(self, frame: int) -> None:
         """Moves what moves to where a frame has it. Only its tree is built again."""
@@ -89,11 +83,6 @@ class EpisodeScene:
             self._parameters[f"{name}.vertex_positions"] = owned(vertices)
             self._parameters[f"{name}.vertex_normals"] = owned(normals)
         self._parameters.update()
-
-    def labels(self, numbers: NDArray[np.uint32]) -> U8:
-        """Mask labels of Mitsuba's shape numbers; background for none and for lamps."""
-        known = numbers < len(self._table)
-        return np.where(known, self._table[np.where(known, numbers, 0)], BACKGROUND).astype(np.uint8)
 
 
 def aligned(values: NDArray[Any]) -> NDArray[Any]:
@@ -112,6 +101,10 @@ def owned(values: NDArray[Any]) -> Any:
     import drjit as dr
     import mitsuba as mi
 
+    if "scalar" in mi.variant():
+        from drjit.scalar import ArrayXf, ArrayXu
+
+        return (ArrayXf if values.dtype.kind == "f" else ArrayXu)(np.ascontiguousarray(values).ravel())
     kind = mi.Float if values.dtype.kind == "f" else mi.UInt32
     out = kind(aligned(values)) + dr.opaque(kind, 0)
     dr.eval(out)

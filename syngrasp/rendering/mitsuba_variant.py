@@ -93,7 +93,9 @@ def _choose(wanted: str) -> Variant:
         if library is not None:
             return Variant(VARIANTS["llvm"], f"LLVM is at {library}", str(library))
         if wanted == "llvm":
-            raise VariantError(wanted, f"no libLLVM ≥ {OLDEST_LLVM} found; run: make photoreal, or set DRJIT_LIBLLVM_PATH")
+            raise VariantError(
+                wanted, f"no libLLVM ≥ {OLDEST_LLVM} found; run: make photoreal, or set DRJIT_LIBLLVM_PATH"
+            )
     why = "asked for" if wanted == "scalar" else f"neither a CUDA device nor libLLVM ≥ {OLDEST_LLVM} is present"
     return Variant(VARIANTS["scalar"], why, "")
 

@@ -125,7 +125,8 @@ def part_surface(
         uv2 = world[0].corner_uv[corner + 2]
         uv = uv0 * hit.u + uv1 * hit.v + uv2 * w
         slant = wp.max(wp.abs(wp.dot(hit.normal, view)), 0.3)
-        footprint = hit.t * world[0].pixel / (slant * instance.scale)
+        # Between the pixel's two widths: the longer one alone draws far colours of the texture onto round outlines.
+        footprint = hit.t * world[0].pixel / (wp.sqrt(slant) * instance.scale)
         # Each face has its own texels per metre: one whose colour is a patch of an atlas has none, and stays sharp.
         vertex = mesh.points[mesh.indices[3 * hit.face]]
         side = mesh.points[mesh.indices[3 * hit.face + 1]] - vertex

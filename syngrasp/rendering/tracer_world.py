@@ -16,7 +16,7 @@ from syngrasp.rendering.furniture import furniture
 from syngrasp.rendering.look import Look
 from syngrasp.rendering.packing import PlacedShape
 from syngrasp.rendering.shapes import SRGB_TO_LINEAR, mip_chain, relief_chain
-from syngrasp.rendering.textures import TextureFolder, material_image
+from syngrasp.rendering.textures import TextureFolder, material_height, material_image
 from syngrasp.rendering.tracer_dome import above_ground, dome_levels, harmonic_basis, harmonics, smaller
 
 F32 = NDArray[np.float32]
@@ -29,6 +29,7 @@ BACKDROP_HEIGHT = 256
 _TEXTURE_SIZE = {"table": 512, "floor": 512}
 _AROUND = ("table", "floor", "wall")
 _DECODE = np.concatenate([SRGB_TO_LINEAR, np.arange(256, dtype=np.float32) / 255.0])
+_WHITE = [np.full((1, 1, 3), 255, np.uint8)]
 
 
 def build_world(
@@ -45,7 +46,9 @@ def build_world(
     """A tracer_types.World: everything the kernels read that does not depend on the frame. `pixel` is an angle [rad].
     Without `shaded` it is good for masks and depth only: surfaces and the environment are left out."""
     parts, names = still + moving, [material.name for material in look.materials]
-    chains, materials = _surfaces(look, textures) if shaded else _blank(look)
+    blocks = furniture(scene, look)
+    used = {block.material for block in blocks} | set(_AROUND)
+    chains, materials = _surfaces(look, used, textures) if shaded else _blank(look)
     rows, own = packing.part_rows(parts, len(chains))
     texture_rows, texels = packing.texture_rows(chains + own)
 
@@ -62,7 +65,7 @@ def build_world(
     world.texels = array(texels, wp.uint8)
     world.decode = array(_DECODE, float)
     world.materials = array(materials, tracer_types.Material)
-    world.boxes = array(packing.box_rows(furniture(scene, look), names), tracer_types.Box)
+    world.boxes = array(packing.box_rows(blocks, names), tracer_types.Box)
     lights = packing.light_rows(look.lights, scene.table_height)
     world.lights = array(lights, tracer_types.Light)
     if shaded:
@@ -77,25 +80,30 @@ def build_world(
     return world
 
 
-def _surfaces(look: Look, folder: TextureFolder | None) -> tuple[list[list[U8]], NDArray[Any]]:
-    """Mip chains of the look's materials, then of their reliefs, and the materials' rows."""
+def _surfaces(look: Look, used: set[str], folder: TextureFolder | None) -> tuple[list[list[U8]], NDArray[Any]]:
+    """Mip chains of the look's materials, then of their reliefs, and the materials' rows. Those that are not `used` by
+    name are left white: meshes bring their own textures."""
     chains, reliefs, rows = [], [], []
     for index, material in enumerate(look.materials):
+        if material.name not in used:
+            chains.append(_WHITE)
+            rows.append(packing.material_row(material, index, -1, 0.0))
+            continue
         size = _TEXTURE_SIZE.get(material.name, 256)
         image = material_image(material, size, folder)
         chains.append(mip_chain(image))
         relief, slope = -1, 0.0
-        if material.bump > 0.0:
+        height = material_height(material, size, folder) if material.bump > 0.0 else None
+        if height is not None:
             relief = len(look.materials) + len(reliefs)
-            chain, slope = relief_chain(image.mean(axis=-1, dtype=np.float32) / 255.0)
+            chain, slope = relief_chain(height)
             reliefs.append(chain)
         rows.append(packing.material_row(material, index, relief, slope))
     return chains + reliefs, np.array(rows)
 
 
 def _blank(look: Look) -> tuple[list[list[U8]], NDArray[Any]]:
-    white = [np.full((1, 1, 3), 255, np.uint8)]
-    return [white], np.array([packing.material_row(material, 0, -1, 0.0) for material in look.materials])
+    return [_WHITE], np.array([packing.material_row(material, 0, -1, 0.0) for material in look.materials])
 
 
 def surroundings(scene: Scene, look: Look, lights: NDArray[Any], albedo: dict[str, F32], sky: F32) -> F32:

@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
@@ -13,7 +14,9 @@ from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, Field
 
 from syngrasp.records import Episode, ObjectModel, Rollout
+from syngrasp.rendering.isaacsim import IsaacSimConfig
 from syngrasp.rendering.look import Look
+from syngrasp.rendering.mitsuba_config import MitsubaConfig
 from syngrasp.rendering.randomize import PAPER_CAMERAS, CameraConfig, RandomizeConfig, draw_look
 from syngrasp.seeding import rng
 from syngrasp.stage import Rejected
@@ -21,6 +24,7 @@ from syngrasp.stages.context import StageContext
 
 if TYPE_CHECKING:
     from syngrasp.objects.catalog import Catalog
+    from syngrasp.rendering.parts import RobotMeshes
     from syngrasp.rendering.pictures import Renderer
     from syngrasp.robots.base import Robot
 
@@ -30,8 +34,10 @@ class RenderConfig(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    kind: Literal["mjwarp", "none"] = Field(
-        "mjwarp", description="mjwarp: ray tracing on CPU or CUDA; none: no pictures"
+    kind: Literal["mjwarp", "mitsuba", "isaacsim", "none"] = Field(
+        "mjwarp",
+        description="mjwarp: fast ray tracing on CPU or CUDA; mitsuba: path tracing on CPU or CUDA; "
+        "isaacsim: RTX in Isaac Sim 5.1; none: no pictures",
     )
     width: int = Field(256, ge=16, le=4096, description="of a picture [px]")
     height: int = Field(256, ge=16, le=4096, description="of a picture [px]")
@@ -44,10 +50,13 @@ class RenderConfig(BaseModel):
         "any", description="cameras that must see the target in their first pictures; else the episode is rejected"
     )
     smooth: bool = Field(True, description="anti-aliased outlines of what moves")
+    samples: Literal[1, 4, 9, 16] = Field(1, description="per pixel everywhere; 1 takes more only on outlines")
     still_grid: int = Field(2, ge=1, le=8, description="samples per pixel and axis on outlines of what stands still")
     still_rays: int = Field(2, ge=1, le=256, description="rays per still pixel to the sky and to each lamp")
     batch: int = Field(8, ge=1, le=4096, description="frames at a time; changes memory, never pixels")
     device: Literal["cpu", "cuda"] = Field("cpu", description="where to trace rays")
+    mitsuba: MitsubaConfig = MitsubaConfig()
+    isaacsim: IsaacSimConfig = IsaacSimConfig()
     randomize: RandomizeConfig = RandomizeConfig()
 
 
@@ -60,6 +69,7 @@ class RenderStage:
         self._config, self._context = config, context
         self._catalog: Catalog | None = None
         self._renderer: Renderer | None = None
+        self._robot: RobotMeshes | None = None
 
     def setup(self) -> None:
         """Opens the catalog; starts the renderer unless `kind` is none."""
@@ -67,9 +77,12 @@ class RenderStage:
 
         self._catalog = Catalog.open(self._context.catalog)
         if self._config.kind != "none":
+            from syngrasp.rendering.parts import RobotMeshes
             from syngrasp.robots import make_robot
 
-            self._renderer = make_renderer(self._config, make_robot(self._context.robot))
+            robot = make_robot(self._context.robot)
+            self._renderer = make_renderer(self._config, robot)
+            self._robot = RobotMeshes(robot)
 
     def process(self, batch: Sequence[Rollout]) -> list[Episode | Rejected]:
         """One episode, or the reason against it, per rollout."""
@@ -107,7 +120,7 @@ class RenderStage:
 
         config, scene, renderer = self._config, rollout.scene, self._renderer
         assert renderer is not None
-        look = self._look(rollout)
+        look = self.look(rollout, models)
         visible = np.zeros(len(look.cameras), np.int32)
 
         def target_seen(masks: NDArray[np.uint8]) -> bool:
@@ -141,19 +154,37 @@ class RenderStage:
             renderer=renderer.describe(),
         )
 
-    def _look(self, rollout: Rollout) -> Look:
+    def look(self, rollout: Rollout, models: Sequence[ObjectModel]) -> Look:
+        """What a rollout is pictured in: the same whoever asks."""
+        from syngrasp.rendering.parts import rollout_boxes
+
         slot, config = rollout.scene.slot, self._config
+        assert self._robot is not None
         name = f"{self.name} {config.look}" if config.look else self.name
         stream = rng(self._context.seed, name, slot.shard, slot.episode, slot.attempt)
-        return draw_look(rollout.scene, config.randomize, config.cameras, stream)
+        occupied = rollout_boxes(rollout, models, self._robot)
+        return draw_look(rollout.scene, config.randomize, config.cameras, stream, occupied)
 
 
 def make_renderer(config: RenderConfig, robot: Robot) -> Renderer:
     """The renderer that a recipe names. Raises SyngraspError where it cannot run here."""
+    from syngrasp.rendering.textures import TextureFolder
+
+    folder, environments = config.randomize.texture_folder, config.randomize.environment_folder
+    textures = TextureFolder(Path(folder)) if folder else None
+    folders = (textures, Path(environments) if environments else None)
+    if config.kind == "mitsuba":
+        from syngrasp.rendering.mitsuba import MitsubaRenderer
+
+        return MitsubaRenderer(robot, config.width, config.height, config.mitsuba, *folders)
+    if config.kind == "isaacsim":
+        from syngrasp.rendering.isaacsim import IsaacSimRenderer
+
+        return IsaacSimRenderer(robot, config.width, config.height, config.isaacsim, *folders)
     from syngrasp.rendering.mjwarp import MjWarpRenderer, TraceOptions
 
-    options = TraceOptions(config.still_grid, config.still_rays, config.smooth, config.batch)
-    return MjWarpRenderer(robot, config.width, config.height, options, config.device)
+    options = TraceOptions(config.still_grid, config.still_rays, config.smooth, config.batch, config.samples)
+    return MjWarpRenderer(robot, config.width, config.height, options, config.device, *folders)
 
 
 def _unpictured(rollout: Rollout, attribution: dict[str, dict[str, str]]) -> Episode:

@@ -68,7 +68,7 @@ def test_an_episode_is_whole(stage: RenderStage, rollout: Rollout) -> None:
     assert episode.occlusion.shape == episode.truncated.shape == (4, 2, 4)
     assert set(episode.visibility) == set(episode.picture) == {"front", "side"}
     assert set(episode.picture["front"]) == {"brightness", "hue", "saturation"}
-    assert episode.renderer == {"kind": "mjwarp", "device": "cpu"}
+    assert (episode.renderer["kind"], episode.renderer["device"]) == ("mjwarp", "cpu")
     assert episode.camera_intrinsics is not None
     assert episode.T_base_camera is not None
     assert episode.camera_intrinsics.shape == (2, 3, 3)
