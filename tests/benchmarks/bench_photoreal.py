@@ -18,6 +18,8 @@ from typing import Any
 
 import numpy as np
 
+from syngrasp.cli.catalogs import catalog_or_builtin
+from syngrasp.objects.catalog import Catalog
 from syngrasp.records import Rollout
 from syngrasp.rendering.look import Look
 from syngrasp.rendering.mitsuba import MitsubaRenderer, firefly_limit
@@ -25,7 +27,6 @@ from syngrasp.rendering.randomize import PAPER_CAMERAS, RandomizeConfig, draw_lo
 from syngrasp.robots import RobotConfig, make_robot
 from syngrasp.seeding import named_rng
 from tests.benchmarks.bench_render import make_rollout
-from tests.rendering import scenes
 
 SIZE = 256
 PROCESSES = 2
@@ -33,8 +34,7 @@ CHUNK = 16
 
 
 def _case(seed: int, frames: int) -> tuple[Rollout, list[Any], Look]:
-    models = scenes.household()
-    rollout = make_rollout(seed, frames, models)
+    rollout, models = make_rollout(seed, frames, Catalog.open(catalog_or_builtin(None, lambda event: None)))
     return rollout, models, draw_look(rollout.scene, RandomizeConfig(), PAPER_CAMERAS, named_rng(seed, "bench", "look"))
 
 
