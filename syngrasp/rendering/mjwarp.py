@@ -245,8 +245,8 @@ class MjWarpRenderer:
             part_masks=self._empty((size, len(stage.moving), slots), wp.uint64),
             shares=self._empty((size, count, grid, slots), float),
             smoothed=self._empty((size, count, grid, slots), float),
-            reflected=self._empty((size, count, grid), wp.vec3),
-            mirrors=self._empty((size, count, grid), wp.vec3),
+            reflected=self._empty((size, count, grid), tracer_types.MirrorRay),
+            mirrors=self._empty((size, count, grid), wp.vec4),
             fine=self._empty((size, count, pixels), wp.vec3),
             linear=self._empty((size, count, stored), wp.vec3),
             scratch=self._empty((size, count, stored), wp.vec3),
@@ -275,11 +275,10 @@ class MjWarpRenderer:
                 (n, count, grid),
                 *(stage.world, stage.width, stage.height, buffers.tile_masks, found.hits, source, out),
             )
-        seen = (stage.layer, found.hits)
-        at = (stage.world, found.placed, stage.cameras, stage.width)
-        self._launch(tracer_mirror.mirror_moving, (n, count, grid), *at, *seen, buffers.reflected)
-        size = (stage.width, stage.height)
-        self._launch(tracer_mirror.smooth_mirror, (n, count, grid), *size, *seen, buffers.reflected, buffers.mirrors)
+        at, size = (*moved, stage.cameras, stage.width), (stage.width, stage.height)
+        self._launch(tracer_mirror.mirror_moving, (n, count, grid), *at, stage.layer, buffers.reflected)
+        reflected = (stage.layer, buffers.reflected, buffers.mirrors)
+        self._launch(tracer_mirror.spread_mirror, (n, count, grid), *size, *reflected)
         self._launch(
             tracer_frame.shade_frame,
             (n, count, stage.width * stage.height),

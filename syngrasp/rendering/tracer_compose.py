@@ -39,6 +39,8 @@ def compose_still(world: wp.array[World], width: int, height: int, layer: wp.arr
     direct = wp.max(layer[0].ambient[c, pixel] - taken / count, wp.vec3(0.0))
     light = direct * (free / count) + change / count
     layer[0].ambient[c, pixel] = light
+    shown = wp.max(layer[0].shown[c, pixel] - taken / count, wp.vec3(0.0))
+    layer[0].shown[c, pixel] = shown * (free / count) + change / count
     for lamp in range(world[0].lights.shape[0]):
         seen = layer[0].seen[c, pixel, lamp]
         if wp.max(layer[0].light[c, pixel, lamp]) > 0.0:

@@ -88,7 +88,7 @@ def shade_frame(
     part_masks: wp.array3d[wp.uint64],
     hits: wp.array3d[Hit],
     shares: wp.array4d[float],
-    mirrors: wp.array3d[wp.vec3],
+    mirrors: wp.array3d[wp.vec4],
     linear: wp.array3d[wp.vec3],
 ):
     """Light (F, C, pixels) at the cameras. `smooth` adds three samples on outlines, one on glass."""

@@ -114,7 +114,7 @@ def seen_through(
     part_masks: wp.array3d[wp.uint64],
     shares: wp.array4d[float],
     hits: wp.array3d[Hit],
-    mirrors: wp.array3d[wp.vec3],
+    mirrors: wp.array3d[wp.vec4],
     layer: wp.array[StillLayer],
     through: Through,
     phase: float,

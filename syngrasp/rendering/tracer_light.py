@@ -150,7 +150,7 @@ def still_color(
     masks: wp.array4d[wp.uint64],
     shares: wp.array4d[float],
     hits: wp.array3d[Hit],
-    mirrors: wp.array3d[wp.vec3],
+    mirrors: wp.array3d[wp.vec4],
     layer: wp.array[StillLayer],
     point: wp.vec3,
     view: wp.vec3,
@@ -170,8 +170,10 @@ def still_color(
     near = grid_neighbours(hits, f, c, x, y, width, height)
     color = layer[0].ambient[c, pixel]
     mask = masks[f, c, tile, lamps]
+    sky_share = float(1.0)
     if mask != wp.uint64(0):
-        color *= open_share(world, still, moving, f, c, mask, shares, near, point, normal, phase)
+        sky_share = open_share(world, still, moving, f, c, mask, shares, near, point, normal, phase)
+        color *= sky_share
     for lamp in range(lamps):
         light = layer[0].light[c, pixel, lamp]
         if wp.max(light) > DIM:
@@ -189,11 +191,16 @@ def still_color(
                     )
             color += light * share
     if polished:
-        image = wp.vec3(0.0)
+        image = wp.vec4(0.0)
         count = float(1.0e-6)
         for k in range(4):
             if near[k] >= 0:
-                image += mirrors[f, c, near[k]]
-                count += 1.0
-        color = wp.max(color + image / count, wp.vec3(0.0))
+                columns = (width + 1) // 2
+                if layer[0].roughness[c, 2 * (near[k] // columns) * width + 2 * (near[k] % columns)] > 0.0:
+                    image += mirrors[f, c, near[k]]
+                    count += 1.0
+        image = image / count
+        hidden = layer[0].shown[c, pixel] * (sky_share * image[3])
+        color += wp.cw_mul(layer[0].gloss[c, pixel], wp.vec3(image[0], image[1], image[2])) - hidden
+        color = wp.max(color, wp.vec3(0.0))
     return color

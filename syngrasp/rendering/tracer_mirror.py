@@ -1,9 +1,11 @@
 # type: ignore  (Warp compiles these functions; their types are its, not Python's)
 """Ray tracer: what polished floors, tables and walls mirror of the scene, in place of the environment.
 
-Each pixel sends one ray into its surface's lobe, by turns in one of nine places of it, and the results are evened out
-over the neighbours, as for shadows. What stands still is mirrored once per episode; moving parts by every second pixel
-of every second row of a frame. The mirrored surface is lit without shadows.
+What stands still is mirrored once per episode: each pixel sends one ray into its surface's lobe, by turns in one of
+nine places of it, and the results are evened out over the neighbours, as for shadows. Moving parts are mirrored by
+every second pixel of every second row as by a perfect mirror; then each ray's light is spread over as many neighbours
+as the lobe is wide where it ended. Nothing there is random, so frames do not flicker. What is mirrored is lit without
+shadows.
 """
 
 # float(…) and int(…) declare a variable of a Warp kernel that a loop may change.
@@ -25,15 +27,21 @@ from syngrasp.rendering.tracer_still import (
     disc_place,
     nearest_still,
     phase_of,
+    still_blocks,
     still_surface,
 )
-from syngrasp.rendering.tracer_types import Camera, Hit, Instance, StillLayer, Surface, World
+from syngrasp.rendering.tracer_types import Camera, Hit, Instance, MirrorRay, StillLayer, Surface, World
 
 wp.set_module_options({"enable_backward": False})
 
 POLISHED = wp.constant(0.45)  # rougher surfaces mirror the environment alone
 TABLE = wp.constant(annotate.TABLE)
 REACH = wp.constant(1.5)  # [m] how far a moving part is mirrored
+LOBE = wp.constant(1.7)  # radius of a rough mirror's lobe over its squared roughness, as a tangent
+NARROW = wp.constant(1.8)  # [grid steps] a ray's light spreads at least this far, against stairs
+WIDE = wp.constant(6.0)  # and at most this far
+BLUNT = wp.constant(0.4)  # mirrored surfaces are at least this rough: one ray would catch their glints by chance
+BRIGHT = wp.constant(4.0)  # exposed light beyond this counts as this
 
 
 @wp.func
@@ -53,6 +61,7 @@ def lobe_ray(normal: wp.vec3, view: wp.vec3, roughness: float, stratum: int, pha
 
 @wp.func
 def plainly_lit(world: wp.array[World], s: Surface, view: wp.vec3) -> wp.vec3:
+    s.roughness = wp.max(s.roughness, BLUNT)
     color = ambient(world, s, view) * 0.8
     for lamp in range(world[0].lights.shape[0]):
         light = sample_light(world[0].lights[lamp], s.point, 0.0, 0.0)
@@ -91,75 +100,111 @@ def mirror_still(
     fade = wp.clamp((POLISHED - s.roughness) * 10.0, 0.0, 1.0)
     gloss = (f0 * split[0] + wp.vec3(split[1])) * fade
     out = lobe_ray(s.normal, view, s.roughness, x % 3 + 3 * (y % 3), phase_of(pixel, 29 + c))
-    shown = mirrored(world, 2.0 * wp.dot(s.normal, view) * s.normal - view, s.roughness)
+    shown = wp.cw_mul(gloss, mirrored(world, 2.0 * wp.dot(s.normal, view) * s.normal - view, s.roughness))
     layer[0].roughness[c, pixel] = s.roughness
     layer[0].gloss[c, pixel] = gloss
     layer[0].shown[c, pixel] = shown
     near = nearest_still(world, still, s.point, out)
     if near.part != NOTHING:
         color = plainly_lit(world, still_surface(world, still, near, s.point, out), -out)
-        layer[0].taken[c, pixel] = wp.cw_mul(gloss, shown)
+        layer[0].taken[c, pixel] = shown
         layer[0].change[c, pixel] = wp.cw_mul(gloss, color)
-        layer[0].shown[c, pixel] = color
 
 
 @wp.kernel
 def mirror_moving(
     world: wp.array[World],
+    still: wp.array2d[Instance],
     moving: wp.array2d[Instance],
     cameras: wp.array[Camera],
     width: int,
     layer: wp.array[StillLayer],
-    hits: wp.array3d[Hit],
-    change: wp.array3d[wp.vec3],
+    images: wp.array3d[MirrorRay],
 ):
-    """What moving parts change in what polished still surfaces show, (F, C, grid)."""
+    """What polished still surfaces show of moving parts, (F, C, grid). Also where a moving part hides the surface: the
+    light there spreads past that part's outline."""
     f, c, place = wp.tid()
     columns = (width + 1) // 2
     x = 2 * (place % columns)
     y = 2 * (place // columns)
     pixel = y * width + x
-    out = wp.vec3(0.0)
+    out = MirrorRay()
     roughness = layer[0].roughness[c, pixel]
-    if roughness > 0.0 and hits[f, c, pixel].part < 0:
+    if roughness > 0.0:
         ray = camera_ray(cameras[c], float(x) + 0.5, float(y) + 0.5)
         normal = layer[0].normal[c, pixel]
         point = cameras[c].position + ray * layer[0].t[c, pixel] + normal * 1.0e-3
-        stratum = (x // 2) % 3 + 3 * ((y // 2) % 3)
-        toward = lobe_ray(normal, -wp.normalize(ray), roughness, stratum, phase_of(pixel, 29 + c))
+        toward = wp.normalize(ray - 2.0 * wp.dot(normal, ray) * normal)
         near = nearest_moving(world, moving, f, ALL_PARTS, point, toward, REACH)
         if near.part >= 0:
-            s = part_surface(world, world[0].moving[near.part], moving[f, near.part], near, point, toward)
-            color = plainly_lit(world, s, -toward)
-            clear = 1.0 - world[0].moving[near.part].transmission
-            out = wp.cw_mul(layer[0].gloss[c, pixel], color - layer[0].shown[c, pixel]) * clear
-    change[f, c, place] = out
+            if not still_blocks(world, still, point, toward, near.t):
+                s = part_surface(world, world[0].moving[near.part], moving[f, near.part], near, point, toward)
+                color = wp.min(plainly_lit(world, s, -toward), wp.vec3(BRIGHT / cameras[c].gain))
+                # Far things fade out before they end.
+                share = (1.0 - world[0].moving[near.part].transmission) * wp.min(3.0 * (1.0 - near.t / REACH), 1.0)
+                away = layer[0].t[c, pixel] * wp.length(ray)
+                lobe = LOBE * roughness * roughness * near.t / (near.t + away)
+                out.light = color * share
+                out.share = share
+                out.spread = wp.min(NARROW + 0.5 * cameras[c].focal * lobe, WIDE)
+    images[f, c, place] = out
+
+
+@wp.func
+def falloff(distance2: float, spread: float) -> float:
+    """Share of a grid point's light that arrives at a squared distance; all shares together are 1."""
+    inside = wp.max(1.0 - distance2 / (spread * spread), 0.0)
+    return 0.95492966 * inside * inside / (spread * spread)
+
+
+@wp.func
+def same_polish(layer: wp.array[StillLayer], c: int, a: int, b: int) -> bool:
+    if layer[0].roughness[c, a] == 0.0 or layer[0].label[c, a] != layer[0].label[c, b]:
+        return False
+    return wp.dot(layer[0].normal[c, a], layer[0].normal[c, b]) > 0.9
 
 
 @wp.kernel
-def smooth_mirror(
+def spread_mirror(
     width: int,
     height: int,
     layer: wp.array[StillLayer],
-    hits: wp.array3d[Hit],
-    change: wp.array3d[wp.vec3],
-    smoothed: wp.array3d[wp.vec3],
+    images: wp.array3d[MirrorRay],
+    mirrors: wp.array3d[wp.vec4],
 ):
-    """Evens out `mirror_moving` over 3 × 3 points of the grid on the same surface."""
+    """The light of `mirror_moving` and the share of the mirror image that it covers, (F, C, grid), spread over grid
+    points on the same surface."""
     f, c, place = wp.tid()
     columns = (width + 1) // 2
     rows = (height + 1) // 2
     x = place % columns
     y = place // columns
     pixel = 2 * y * width + 2 * x
-    total = wp.vec3(0.0)
-    if layer[0].roughness[c, pixel] > 0.0 and hits[f, c, pixel].part < 0:
-        count = float(0.0)
-        for j in range(wp.max(y - 1, 0), wp.min(y + 2, rows)):
-            for i in range(wp.max(x - 1, 0), wp.min(x + 2, columns)):
-                near = 2 * j * width + 2 * i
-                if layer[0].roughness[c, near] > 0.0 and hits[f, c, near].part < 0:
-                    total += change[f, c, j * columns + i]
-                    count += 1.0
-        total = total / count
-    smoothed[f, c, place] = total
+    total = wp.vec4(0.0)
+    if layer[0].roughness[c, pixel] > 0.0:
+        reach = int(WIDE) - 1
+        weight = float(0.0)
+        size = float(0.0)
+        for j in range(wp.max(y - reach, 0), wp.min(y + reach + 1, rows)):
+            for i in range(wp.max(x - reach, 0), wp.min(x + reach + 1, columns)):
+                one = images[f, c, j * columns + i]
+                if one.share > 0.0:
+                    share = falloff(float((i - x) * (i - x) + (j - y) * (j - y)), one.spread)
+                    if share > 0.0:
+                        if same_polish(layer, c, 2 * j * width + 2 * i, pixel):
+                            total += wp.vec4(one.light[0], one.light[1], one.light[2], one.share) * share
+                            weight += share
+                            size += share * one.spread
+        if weight > 0.0:
+            # Where the surface ends nearby, fewer points send light than in its middle.
+            size = size / weight
+            there = float(0.0)
+            for j in range(wp.max(y - reach, 0), wp.min(y + reach + 1, rows)):
+                for i in range(wp.max(x - reach, 0), wp.min(x + reach + 1, columns)):
+                    share = falloff(float((i - x) * (i - x) + (j - y) * (j - y)), size)
+                    if share > 0.0:
+                        if same_polish(layer, c, 2 * j * width + 2 * i, pixel):
+                            there += share
+            total = total / there
+            total = total / wp.max(total[3], 1.0)
+    mirrors[f, c, place] = total

@@ -126,7 +126,8 @@ def part_surface(
             + world[0].corner_uv[corner + 2] * w
         )
         slant = wp.max(wp.abs(wp.dot(hit.normal, view)), 0.3)
-        footprint = hit.t * world[0].pixel / slant
+        # Between the pixel's two widths: the longer one alone draws far colours of the texture onto round outlines.
+        footprint = hit.t * world[0].pixel / wp.sqrt(slant)
         base = wp.cw_mul(base, sample_texture(world, part.texture, uv, footprint * part.density / instance.scale, SRGB))
     out.base = base
     out.roughness = part.roughness

@@ -52,8 +52,8 @@ class Buffers:
     part_masks: wp.array  # (F, K, L + 1)
     shares: wp.array  # (F, C, grid, L + 1)
     smoothed: wp.array
-    reflected: wp.array  # (F, C, grid) light that moving parts change in polished surfaces
-    mirrors: wp.array  # the same, evened out
+    reflected: wp.array  # (F, C, grid) what polished surfaces show of moving parts
+    mirrors: wp.array  # the same, spread
     fine: wp.array  # (F, C, samples) light
     linear: wp.array  # (F, C, P) light
     scratch: wp.array

@@ -158,6 +158,15 @@ class LightSample:
 
 
 @wp.struct
+class MirrorRay:
+    """What a ray off a polished surface meets of the moving parts."""
+
+    light: wp.vec3  # times `share`
+    share: float  # of what the surface would show else that it hides; 0: it meets nothing
+    spread: float  # radius that the surface's lobe spreads it over [grid steps]
+
+
+@wp.struct
 class StillLayer:
     """What a camera sees of all that does not move, per camera and pixel."""
 
@@ -171,6 +180,6 @@ class StillLayer:
     total: wp.array2d[wp.vec3]  # all of the light when nothing moves
     roughness: wp.array2d[float]  # of polished surfaces; 0 elsewhere
     gloss: wp.array2d[wp.vec3]  # share of the light that these mirror
-    shown: wp.array2d[wp.vec3]  # radiance of what they mirror
+    shown: wp.array2d[wp.vec3]  # their mirror image's part of `ambient`
     taken: wp.array2d[wp.vec3]  # that share of the environment's light that something stands before
     change: wp.array2d[wp.vec3]  # and the light of what stands there

@@ -10,7 +10,7 @@ from pydantic import ValidationError
 
 from syngrasp import se3
 from syngrasp.rendering.annotate import boxes_from_masks
-from syngrasp.rendering.cameras import displace, look_at, project
+from syngrasp.rendering.cameras import displace, project
 from syngrasp.rendering.look import Look
 from syngrasp.rendering.packing import blackbody
 from syngrasp.rendering.randomize import PAPER_CAMERAS, RandomizeConfig, draw_look
@@ -47,7 +47,7 @@ def test_draws_stay_in_range_and_fill_it() -> None:
     assert temperatures.max() <= config.light_temperature[1]
     assert np.ptp(temperatures) > 0.9 * (config.light_temperature[1] - config.light_temperature[0])
     for name, camera in PAPER_CAMERAS.items():
-        nominal = look_at(camera.position, camera.target)
+        nominal = se3.look_at(camera.position, camera.target)
         poses = [next(c for c in look.cameras if c.name == name).T_base_camera() for look in looks]
         shifts = [np.linalg.norm(T[:3, 3] - nominal[:3, 3]) for T in poses]
         turns = [np.abs(se3.rpy_from_matrix(nominal[:3, :3].T @ T[:3, :3])).max() for T in poses]
