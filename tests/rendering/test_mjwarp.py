@@ -147,6 +147,23 @@ def test_textures_are_upright(shot: Shot) -> None:
     assert (image[..., 2] - image[..., 0])[mask & lower].mean() > 30
 
 
+def test_a_patch_of_an_atlas_keeps_its_colour(robot: Robot, renderer: MjWarpRenderer, look: Look) -> None:
+    """A blue texture with a yellow patch of 8 pixels: faces that have their colour from it are yellow from afar too."""
+    texture = np.zeros((512, 512, 3), np.uint8)
+    texture[:], texture[-8:, :8] = (10, 20, 200), (230, 190, 20)
+    box = trimesh.creation.box((0.06, 0.05, 0.08))
+    uv = np.full((3 * len(box.faces), 2), 4.0 / 512, np.float32)
+    below = np.flatnonzero(np.repeat(box.face_normals[:, 2] < -0.5, 3))
+    uv[below] = np.tile([(0.0, 0.0), (1.0, 0.0), (0.0, 1.0)], (2, 1))  # what nobody sees spans all of the atlas
+    models = [scenes.object_model("lid", box, (1.0, 1.0, 1.0), uv=uv, texture=texture)]
+    rollout = scenes.rollout(scenes.scene(models), robot.q_home, robot.q_home, 1)
+    pictures = renderer.render(rollout, models, look)
+    assert pictures is not None
+    seen = pictures.images[0, 0][pictures.masks[0, 0] == 3].astype(float)
+    assert len(seen) > 20
+    assert (seen[:, 0] > 2.0 * seen[:, 2]).mean() > 0.8  # all but its outline
+
+
 def test_scale_scales(renderer: MjWarpRenderer, shot: Shot) -> None:
     scene = shot.rollout.scene
     grown = tuple(replace(placed, scale=1.3) for placed in scene.objects)
