@@ -4,7 +4,7 @@ VENV   ?= .venv
 BIN    := $(VENV)/bin
 DEMO   ?= demo
 
-.PHONY: demo test check bench clean
+.PHONY: demo test check bench photoreal clean
 
 $(BIN)/python:
 	$(PYTHON) -c 'import sys; v = sys.version_info[:2]; sys.exit(0 if (3, 11) <= v < (3, 13) else f"Python 3.11 or 3.12 is needed, this is {v[0]}.{v[1]}: make PYTHON=python3.11 …")'
@@ -32,6 +32,13 @@ check: $(VENV)/.installed-dev
 
 bench: $(VENV)/.installed-dev
 	$(BIN)/python -m tests.benchmarks
+
+# LLVM for path tracing on CPUs, from the system's packages but unpacked beside Python: no root is needed.
+photoreal: $(VENV)/.installed-photoreal
+	@command -v apt-get >/dev/null && command -v dpkg >/dev/null || { echo "skipped: no apt-get here; install libLLVM >= 17 your system's way (without it the scalar variant runs)"; exit 0; }; \
+	place=$$($(BIN)/python -c 'import sys; print(sys.prefix)')/lib/syngrasp-llvm; mkdir -p $$place/deb && cd $$place/deb && \
+	apt-get download libllvm19 libz3-4 libedit2 libbsd0 libmd0 libxml2 && for deb in *.deb; do dpkg -x $$deb ..; done && rm -r ../deb
+	$(BIN)/python -c 'from syngrasp.rendering.mitsuba_variant import start_mitsuba; print(start_mitsuba("auto", 1))'
 
 clean:
 	rm -rf $(DEMO) build dist .pytest_cache .ruff_cache

@@ -56,7 +56,7 @@ class MitsubaRenderer:
         from syngrasp.rendering.mjwarp import MjWarpRenderer
         from syngrasp.rendering.parts import RobotMeshes
 
-        self.config = config or MitsubaConfig()
+        self.config = config or MitsubaConfig.model_validate({})
         self.width, self.height = width, height
         self.variant = start_mitsuba(self.config.variant, self.config.threads)
         self._denoiser = None if self.config.denoise == "off" else Denoiser(self.config.threads)
@@ -73,13 +73,16 @@ class MitsubaRenderer:
 
         `accept` is shown the masks (C, H, W) of the first frame before anything is shaded; None when it says no.
         """
+        from syngrasp.rendering.mitsuba_variant import import_mitsuba
+
         if len(models) > MAX_OBJECTS:
             raise ValueError(f"{len(models)} objects; a mask has room for {MAX_OBJECTS}")
         if accept is not None and not accept(self._labels.trace_labels(_first(rollout), models, look)[0][0]):
             return None
+        import_mitsuba().set_variant(self.variant.name)
         # thinned meshes are for light alone
         masks, depth = self._labels.trace_labels(rollout, models, look)
-        scene = self._scene(rollout, models, look)
+        scene = self.episode(rollout, models, look)
         trace = self._whole if self.variant.kind == "scalar" else self._split
         return Pictures(trace(scene, look, len(rollout.joint_position)), masks, depth)
 
@@ -90,8 +93,8 @@ class MitsubaRenderer:
 
         config = self.config
         tracer = PathTracer(look.cameras, self.width, self.height, look.sensor.seed, config.max_depth)
-        tracer.limit(FIREFLY * _white(look))
-        layer = still_layer(tracer, scene, config.still_spp, config.spp, self._clean)
+        tracer.limit(firefly_limit(look))
+        layer = still_layer(tracer, scene, config.still_spp, config.spp, self.clean)
         gain = exposure_gain(layer.light, look)
         out = np.empty((frames, *tracer.size, 3), np.uint8)
         for frame in range(frames):
@@ -106,7 +109,7 @@ class MitsubaRenderer:
         from syngrasp.rendering.sensor import develop, exposure_gain
 
         config, size = self.config, (self.width, self.height)
-        limit = FIREFLY * _white(look)
+        limit = firefly_limit(look)
 
         def light(of: Any, spp: int, seed: int, quality: str) -> F32:
             planes = [film_light(of, camera, *size, spp, config.max_depth, seed, limit) for camera in look.cameras]
@@ -120,7 +123,8 @@ class MitsubaRenderer:
             out[frame] = develop(found[None], gain, look.sensor, frame)[0]
         return out
 
-    def _scene(self, rollout: Rollout, models: Sequence[ObjectModel], look: Look) -> EpisodeScene:
+    def episode(self, rollout: Rollout, models: Sequence[ObjectModel], look: Look) -> EpisodeScene:
+        """The scenes of a rollout under a look."""
         from syngrasp.rendering.environment import environment_map
         from syngrasp.rendering.furniture import furniture
         from syngrasp.rendering.mitsuba_meshes import grouped
@@ -142,7 +146,8 @@ class MitsubaRenderer:
         self._meshes.move_to_end(mesh.key)
         return self._meshes[mesh.key]
 
-    def _clean(self, light: F32, albedo: F32, normal: F32) -> F32:
+    def clean(self, light: F32, albedo: F32, normal: F32) -> F32:
+        """Still scenery without its noise."""
         return light if self._denoiser is None else self._denoiser(light, albedo, normal, "high")
 
     def _finished(self, noisy: Noisy) -> F32:
@@ -187,9 +192,9 @@ def _first(rollout: Rollout) -> Rollout:
     return replace(rollout, **{name: getattr(rollout, name)[:1] for name in names})
 
 
-def _white(look: Look) -> float:
-    """Radiance of a white surface in the open."""
-    return look.environment.intensity + sum(light.intensity for light in look.lights)
+def firefly_limit(look: Look) -> float:
+    """Light of one path at most: FIREFLY times a white surface in the open."""
+    return FIREFLY * (look.environment.intensity + sum(light.intensity for light in look.lights))
 
 
 def _around(mask: NDArray[np.bool_]) -> tuple[slice, slice]:

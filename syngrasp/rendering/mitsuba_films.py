@@ -1,5 +1,8 @@
 """Whole films by Mitsuba's own integrator: the way of the scalar variant, which cannot trace chosen samples at once."""
 
+# pyright: reportArgumentType=false, reportCallIssue=false, reportIndexIssue=false, reportOperatorIssue=false
+# (what Mitsuba's and Dr.Jit's names mean depends on the variant that runs)
+
 from __future__ import annotations
 
 from typing import Any

@@ -1,4 +1,4 @@
-"""What is traced for a frame, and how it becomes a picture: the still scenery once, then only what moving things change.
+"""What is traced for a frame, and how it becomes a picture: the still scenery once, then only what moves and changes.
 
 Cameras stand still within an episode, so its still scenery is traced once, well. A frame traces the samples where it
 sees something that moves, and those still pixels whose light changes: there it takes the still picture and adds the
@@ -6,6 +6,9 @@ difference between the same samples of both scenes, a control variate (Fieller a
 for every path that meets nothing that moves. A sparse probe of such differences finds these pixels, and its smooth
 remainder lights all others.
 """
+
+# pyright: reportArgumentType=false, reportCallIssue=false, reportIndexIssue=false, reportOperatorIssue=false
+# (what Mitsuba's and Dr.Jit's names mean depends on the variant that runs)
 
 from __future__ import annotations
 
@@ -238,12 +241,14 @@ def _likeness(light: F32, noise: F32, traced: Bools) -> F32:
     )
     count = np.maximum(count, 1e-6)
     covariance = product / count - mean * bias / count**2
-    return np.clip(covariance / np.maximum(square / count - (bias / count) ** 2, 1e-9), 0.0, 1.0)
+    factor = covariance / np.maximum(square / count - (bias / count) ** 2, 1e-9)
+    return np.clip(factor, 0.0, 1.0).astype(np.float32)
 
 
 def _grown(mask: Bools, pixels: int) -> Bools:
     """Images (C, H, W) of flags spread by so many pixels."""
-    return ndimage.maximum_filter(mask, size=(1, 2 * pixels + 1, 2 * pixels + 1))
+    spread: Any = ndimage.maximum_filter(mask, size=(1, 2 * pixels + 1, 2 * pixels + 1))
+    return spread
 
 
 def _probe(tracer: PathTracer, scene: EpisodeScene, layer: StillLayer, seen: Bools, samples: int) -> tuple[Bools, F32]:
@@ -268,7 +273,7 @@ def _probe(tracer: PathTracer, scene: EpisodeScene, layer: StillLayer, seen: Boo
     far = np.clip(wide[..., :3] / np.maximum(wide[..., 4:7], 1e-4), -0.9, 0.9)
     zoom = (slice(None), np.minimum(np.arange(height) // PROBE, small.shape[1] - 1))
     column = np.minimum(np.arange(width) // PROBE, small.shape[2] - 1)
-    return change[zoom][:, :, column], far[zoom][:, :, column]
+    return change[zoom][:, :, column], far[zoom][:, :, column].astype(np.float32)
 
 
 def _mixed(x: U32) -> U32:

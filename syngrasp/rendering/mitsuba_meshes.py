@@ -63,7 +63,7 @@ def coarse(mesh: SurfaceMesh, share: float) -> SurfaceMesh:
         colors.append(np.tile(color, (len(f), 1)))
         count += len(v)
     return SurfaceMesh(
-        key=f"{mesh.key} ×{share}",
+        key=f"{mesh.key} thinned to {share}",
         vertices=np.concatenate(vertices),
         faces=np.concatenate(faces).astype(np.int32),
         corner_normal=np.concatenate(normals).astype(np.float32),

@@ -5,6 +5,9 @@ alone: the same sample of two scenes follows the same path until the scenes diff
 samples nor their order changes it. Multiple importance sampling of lights and surfaces (Veach 1997).
 """
 
+# pyright: reportArgumentType=false, reportCallIssue=false, reportIndexIssue=false, reportOperatorIssue=false
+# (what Mitsuba's and Dr.Jit's names mean depends on the variant that runs)
+
 from __future__ import annotations
 
 from collections.abc import Sequence

@@ -1,5 +1,8 @@
 """An episode as two Mitsuba scenes: what stands still alone, and everything, whose moving meshes follow the frames."""
 
+# pyright: reportArgumentType=false, reportCallIssue=false, reportIndexIssue=false, reportOperatorIssue=false
+# (what Mitsuba's and Dr.Jit's names mean depends on the variant that runs)
+
 from __future__ import annotations
 
 from collections.abc import Sequence

@@ -1,5 +1,8 @@
 """Which Mitsuba variant this machine can run, and where LLVM's shared library lies."""
 
+# pyright: reportArgumentType=false, reportCallIssue=false, reportIndexIssue=false, reportOperatorIssue=false
+# (what Mitsuba's and Dr.Jit's names mean depends on the variant that runs)
+
 from __future__ import annotations
 
 import contextlib

@@ -23,6 +23,7 @@ SUITES = {  # modules with their arguments, run one after the other
     "render": [["tests.benchmarks.bench_render"], ["tests.benchmarks.bench_render_overhead"]],
     "looks": [["tests.benchmarks.bench_looks"]],
     "masks": [["tests.benchmarks.bench_masks"]],
+    "photoreal": [["tests.benchmarks.bench_photoreal"]],
     "dataset": [["tests.benchmarks.bench_dataset"]],
 }
 
