@@ -30,7 +30,6 @@ from syngrasp.dataset.look_stats import LookStats
 from syngrasp.dataset.plots import look_pictures
 from syngrasp.records import Slot
 from syngrasp.rendering.annotate import impression
-from syngrasp.rendering.mjwarp import MjWarpRenderer
 from syngrasp.stage import Rejected
 from tests.benchmarks.episodes import Episodes, Pictured, at_rest
 from tests.benchmarks.sheets import sheet_of
@@ -58,7 +57,7 @@ def run(count: int, size: int) -> tuple[dict[str, Any], U8, dict[str, float]]:
     episodes = Episodes(catalog_or_builtin(None, lambda event: None))
     render = episodes.recipe.render.model_dump(mode="json")
     stats, pictures = LookStats({"render": render}), []
-    renderer = MjWarpRenderer(episodes.robot, size, size)
+    renderer = episodes.renderer("mjwarp", size)
     spent = 0.0
     for pictured in islice(settled(episodes), count):
         begin = time.process_time()

@@ -119,7 +119,7 @@ def compare(catalog: Path, frames: int, names: list[str]) -> dict[str, Agreement
     renderers = {}
     for name in names:
         try:
-            renderers[name] = RENDERERS[name](episodes.robot, SIZE)
+            renderers[name] = episodes.renderer(name, SIZE)
         except SyngraspError as error:
             print(f"{name}: left out: {error}", flush=True)
     found = {name: Agreement() for name in (*renderers, "MuJoCo OpenGL")}

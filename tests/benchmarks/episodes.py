@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import tests.benchmarks.one_core  # noqa: F401  # isort: skip
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -20,7 +20,10 @@ from syngrasp.rendering.randomize import draw_look
 from syngrasp.robots import make_robot
 from syngrasp.robots.base import Robot
 from syngrasp.seeding import rng
+from syngrasp.stages.render import make_renderer
 from tests.benchmarks.bench_motion import follow, stages_of
+
+RENDERERS = ("mjwarp", "mitsuba")
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -47,6 +50,11 @@ class Episodes:
             rollout = follow(self.stages, Slot(0, episode), Counter(), Counter())
             if isinstance(rollout, Rollout):
                 yield self.pictured(rollout)
+
+    def renderer(self, kind: str, size: int) -> Renderer:
+        """A renderer of pictures of size × size. Raises SyngraspError where it cannot run here."""
+        asked = {"kind": kind, "width": size, "height": size}
+        return make_renderer(self.recipe.render.model_copy(update=asked), self.robot)
 
     def pictured(self, rollout: Rollout) -> Pictured:
         """A rollout with its objects and its look."""
@@ -77,20 +85,3 @@ def at_rest(scene: Scene) -> Rollout:
         object_pose=np.stack([placed.pose for placed in scene.objects])[None].astype(np.float32),
         phase=np.zeros(1, np.uint8), lift_height=0.0, slip=0.0, disturbance=0.0,
     )  # fmt: skip
-
-
-def make_mjwarp(robot: Robot, size: int) -> Renderer:
-    """The fast tracer."""
-    from syngrasp.rendering.mjwarp import MjWarpRenderer
-
-    return MjWarpRenderer(robot, size, size)
-
-
-def make_mitsuba(robot: Robot, size: int) -> Renderer:
-    """The path tracer."""
-    from syngrasp.rendering.mitsuba import MitsubaRenderer
-
-    return MitsubaRenderer(robot, size, size)
-
-
-RENDERERS: dict[str, Callable[[Robot, int], Renderer]] = {"mjwarp": make_mjwarp, "mitsuba": make_mitsuba}

@@ -59,7 +59,7 @@ def main() -> None:
     episodes, found = middles(arguments.episodes)
     for name in arguments.renderer:
         try:
-            renderer = RENDERERS[name](episodes.robot, SIZE)
+            renderer = episodes.renderer(name, SIZE)
         except SyngraspError as error:
             print(f"{name}: left out: {error}", flush=True)
             continue
