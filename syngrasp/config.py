@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import copy
 import hashlib
 import json
 from collections.abc import Mapping, Sequence
@@ -154,6 +155,21 @@ def load_recipe(recipe: str | Path = DEFAULT_RECIPE, overrides: Sequence[str] = 
     return parse_recipe(_with_cameras(values))
 
 
+def change_recipe(values: Mapping[str, Any], overrides: Sequence[str], sections: Sequence[str]) -> Recipe:
+    """A resolved recipe's values with overrides "a.b=c", all of them in some of its sections.
+
+    Cameras add to those that it has or change them; one that is null is left out. Raises as `load_recipe` does, and
+    RecipeError for an override elsewhere.
+    """
+    changed = copy.deepcopy(dict(values))
+    for override in overrides:
+        if override.partition(".")[0].strip() not in sections:
+            valid = ", ".join(f"{section}.…" for section in sections)
+            raise RecipeError(f"override {override!r} changes more than pictures; valid: {valid}")
+        _apply(changed, override)
+    return parse_recipe(_upon_cameras(changed, values["render"]["cameras"]))
+
+
 def parse_recipe(values: Mapping[str, Any]) -> Recipe:
     """A recipe from plain values, whose cameras are all that are named; errors name the key, the value and what is
     valid."""
@@ -233,6 +249,10 @@ def _with_cameras(values: dict[str, Any]) -> dict[str, Any]:
     own = RenderConfig().model_dump()["cameras"]
     if kind is not None:
         own = _beneath(kind.recipe.get("render", {}).get("cameras", {}), own, 2)
+    return _upon_cameras(values, own)
+
+
+def _upon_cameras(values: Mapping[str, Any], own: Mapping[str, Any]) -> dict[str, Any]:
     out = _beneath(values, {"render": {"cameras": own}}, 4)
     render = out["render"]
     if isinstance(render, dict) and isinstance(render["cameras"], dict):

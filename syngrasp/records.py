@@ -214,3 +214,9 @@ class Episode:
     T_base_camera: F32 | None  # (C, 4, 4) OpenCV axes
     look: dict[str, Any]  # what was randomised, JSON values only
     attribution: dict[str, dict[str, str]]  # uid → category, license, attribution
+    bbox_full: F32 | None = None  # (F, C, N, 4) of the whole object, not clipped; NaN where it reaches behind a camera
+    occlusion: F32 | None = None  # (F, C, N) share of its silhouette in the image that is hidden; NaN without any
+    truncated: U8 | None = None  # (F, C, N) 1 where the whole object is not within the image
+    visibility: dict[str, dict[str, float]] = field(default_factory=dict)  # camera → share of frames, least pixels
+    picture: dict[str, dict[str, float]] = field(default_factory=dict)  # camera → brightness, hue, saturation
+    renderer: dict[str, Any] = field(default_factory=dict)  # what made the pictures, JSON values only

@@ -41,6 +41,18 @@ def make(R: ArrayLike, t: ArrayLike) -> Array:
     return T
 
 
+def look_at(position: ArrayLike, target: ArrayLike) -> Array:
+    """Pose (4, 4) of a level camera at `position` that looks at `target`, OpenCV axes, z up."""
+    position, target = np.asarray(position, dtype=np.float64), np.asarray(target, dtype=np.float64)
+    forward = target - position
+    forward /= np.linalg.norm(forward)
+    right = np.cross(forward, [0.0, 0.0, 1.0])
+    if np.linalg.norm(right) < 1e-9:
+        right = np.array([0.0, -1.0, 0.0])
+    right /= np.linalg.norm(right)
+    return make(np.stack([right, np.cross(forward, right), forward], axis=-1), position)
+
+
 def quat_from_matrix(R: ArrayLike) -> Array:
     """Unit quaternions wxyz (…, 4), w ≥ 0, of rotations (…, 3, 3) (Shepperd's method)."""
     R = np.asarray(R, dtype=np.float64)

@@ -15,6 +15,7 @@ from typing import Any
 from syngrasp import dataset
 from syngrasp.config import Recipe, parse_recipe
 from syngrasp.generate import execute
+from syngrasp.generate.again import prepare_again_with
 from syngrasp.generate.progress import Event
 from syngrasp.generate.run import Run, prepare_with
 from tests.fake_stages import Break, FakeStages
@@ -30,6 +31,11 @@ def recipe(shards: int = 2, episodes: int = 5, **values: Any) -> Recipe:
 def prepare(recipe: Recipe, out: str | Path, stages: FakeStages) -> Run:
     """A run of the fake stages."""
     return prepare_with(recipe, out, "fake-catalog", stages)
+
+
+def prepare_again(source: str | Path, out: str | Path, stages: FakeStages, settings: Any = (), **options: Any) -> Run:
+    """A run of the fake stages on another dataset's rollouts."""
+    return prepare_again_with(source, out, "fake-catalog", lambda recipe: stages, settings, **options)
 
 
 def make(recipe: Recipe, out: Path, stages: FakeStages, executor: Any = "local") -> tuple[dict[int, Any], list[Event]]:
@@ -54,8 +60,9 @@ def content(out: Path) -> dict[int, Any]:
 
 
 def start(out: Path, stages: dict[str, Any], *arguments: str, executor: str = "local", **options: Any) -> Any:
-    """Starts the command in a process of its own."""
-    command = [sys.executable, "-m", "tests.fake_run", "generate", "--out", str(out), "--executor", executor]
+    """Starts `generate`, or the command of another `name`, in a process of its own."""
+    name = options.pop("name", "generate")
+    command = [sys.executable, "-m", "tests.fake_run", name, "--out", str(out), "--executor", executor]
     environment = os.environ | {"FAKE_STAGES": json.dumps(stages)}
     return subprocess.Popen(
         [*command, *arguments],
@@ -73,11 +80,15 @@ def main() -> None:
     import syngrasp.cli
     import syngrasp.cli.catalogs
     import syngrasp.generate
+    import syngrasp.generate.again
 
     values = json.loads(os.environ["FAKE_STAGES"])
     breaks = tuple(Break(**item) for item in values.pop("breaks", ()))
     stages = FakeStages(breaks=breaks, **values)
     syngrasp.generate.prepare = lambda recipe, out, catalog: prepare(recipe, out, stages)
+    syngrasp.generate.again.prepare_again = lambda source, out, catalog, settings, partial: prepare_again(
+        source, out, stages, settings, partial=partial
+    )
     syngrasp.cli.catalogs.catalog_or_builtin = lambda catalog, on_event: Path()
     syngrasp.cli.main()
 

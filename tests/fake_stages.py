@@ -169,6 +169,9 @@ def _render(rollout: Rollout, draw: np.random.Generator) -> Episode:
         bbox=np.tile(np.array([1, 2, 8, 9], np.float32), (FRAMES, 2, objects, 1)),
         camera_intrinsics=np.tile(np.array([[20, 0, 8], [0, 20, 8], [0, 0, 1]], np.float32), (2, 1, 1)),
         T_base_camera=np.tile(np.eye(4, dtype=np.float32), (2, 1, 1)),
+        bbox_full=np.tile(np.array([1, 2, 8, 9], np.float32), (FRAMES, 2, objects, 1)),
+        occlusion=np.zeros((FRAMES, 2, objects), np.float32),
+        truncated=np.zeros((FRAMES, 2, objects), np.uint8),
         look={"light": float(draw.random())},
         attribution={f"object-{i}": {"category": "mug", "license": "CC0", "attribution": ""} for i in range(objects)},
     )

@@ -13,9 +13,10 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from syngrasp import __version__
+from syngrasp import __version__, dataset
 from syngrasp.cli import app, run
 from syngrasp.config import DEFAULT_RECIPE
+from syngrasp.objects.catalog import Catalog, write_catalog, write_object
 from tests.fake_run import content, make, recipe, start
 from tests.fake_stages import FakeStages
 
@@ -89,8 +90,6 @@ def test_wrong_recipes_are_told(tmp_path: Path, capsys: pytest.CaptureFixture[st
 
 
 def test_missing_and_empty_catalogs_are_told(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    from syngrasp.objects.catalog import write_catalog
-
     out = str(tmp_path / "data")
     assert "nowhere" in refused(capsys, "generate", "--out", out, "--catalog", str(tmp_path / "nowhere"))
     write_catalog(tmp_path / "empty", [])
@@ -226,6 +225,43 @@ def test_episodes_made_again_from_their_seeds_are_equal_bit_for_bit(
 ) -> None:
     result = told_json(capsys, "replay", str(generated), "--all", "--from-seed", "--catalog", str(catalog))
     assert result["equal"] == result["episodes"] > 0, result["results"]
+
+
+def test_real_episodes_are_rendered_again_with_nothing_else_changed(
+    generated: Path, catalog: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def again(name: str, *settings: str) -> Path:
+        command = ["render", str(generated), "--out", str(tmp_path / name), "--catalog", str(catalog)]
+        assert run([*command, "--executor", "local", *settings]) == 0
+        capsys.readouterr()
+        return tmp_path / name
+
+    before = content(generated)
+    assert {shard: values[0] for shard, values in content(again("same")).items()} == {
+        shard: values[0] for shard, values in before.items()
+    }
+    other = again("other", "--set", "render.look=1", "--set", "render.cameras.side=null", "--set", "render.width=80")
+    assert told_json(capsys, "verify", str(other))["ok"]
+    assert told_json(capsys, "status", str(other))["source"] == str(generated)
+    assert told_json(capsys, "stats", str(other))["occlusion"] is not None
+    old, new = dataset.open(generated), dataset.open(other)
+    assert new.num_episodes == old.num_episodes
+    for mine, theirs in zip(old.episodes(), new.episodes(), strict=True):
+        for name in dataset.STATES:
+            assert mine[name].tobytes() == theirs[name].tobytes(), name
+        assert theirs["images"].shape == (mine.length, 1, 64, 80, 3)
+        assert mine.line["look"] != theirs.line["look"]
+    command = ("render", str(generated), "--out", str(tmp_path / "new"), "--executor", "local", "--catalog")
+    wrong = tmp_path / "wrong"
+    (wrong / "objects").mkdir(parents=True)
+    some = Catalog.open(catalog)
+    write_catalog(wrong, [write_object(wrong, some.load(some.entries[0].uid))])
+    assert "was made from another catalog" in refused(capsys, *command, str(wrong))
+    assert "cannot be rendered onto itself" in refused(
+        capsys, "render", str(generated), "--out", str(generated), "--catalog", str(catalog), "--executor", "local"
+    )
+    assert "changes more than pictures" in refused(capsys, *command, str(catalog), "--set", "lift.hold_time=0.1")
+    assert not (tmp_path / "new").exists()
 
 
 def test_a_dataset_is_not_continued_with_another_recipe(

@@ -51,13 +51,14 @@ class Driver:
         self._execution = run.recipe.execution
         resources = ray.cluster_resources()
         sizes = pool_sizes(run.recipe, resources.get("CPU", 1.0), resources.get("GPU", 0.0))
+        sizes = {stage: size for stage, size in sizes.items() if stage in run.stages}
         check_room(sizes, ray.nodes())
         self._calls: dict[Any, Call] = {}
         setup = self._execution.setup_deadline
         stage_actor: Any = ray.remote(StageActor)
         render_actor: Any = ray.remote(RenderActor)
         self._pools: dict[str, Pool] = {}
-        for stage in STAGES:
+        for stage in run.stages:
             if stage == RENDER_STAGE:
                 spawn = partial(_spawn, render_actor, (stage, run.factory, run.store))
             else:
@@ -90,7 +91,7 @@ class Driver:
 
     def _dispatch(self) -> None:
         self._renderers.dispatch()
-        for stage in reversed(STAGES[:-1]):
+        for stage in reversed(self._run.stages[:-1]):
             pool = self._pools[stage]
             section: Any = getattr(self._execution, stage)
             self._dispatch_suspects(pool, section.deadline)

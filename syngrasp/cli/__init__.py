@@ -14,6 +14,7 @@ from syngrasp.cli.doctor import doctor
 from syngrasp.cli.export import export
 from syngrasp.cli.generate import gc, generate, retry
 from syngrasp.cli.look import replay, show, stats, status, verify
+from syngrasp.cli.render import render
 from syngrasp.errors import SyngraspError
 
 app = typer.Typer(
@@ -25,7 +26,7 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110},
 )
 app.add_typer(assets_app, name="assets")
-for command in (generate, status, stats, verify, replay, show, export, retry, gc, doctor):
+for command in (generate, render, status, stats, verify, replay, show, export, retry, gc, doctor):
     app.command()(command)
 
 

@@ -15,15 +15,12 @@ from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-
 from syngrasp.errors import DatasetError, SyngraspError
 
 if TYPE_CHECKING:
     from syngrasp.dataset import Dataset, EpisodeView
     from syngrasp.generate.progress import OnEvent
     from syngrasp.objects.catalog import Catalog
-    from syngrasp.records import Rollout
     from syngrasp.rendering.parts import RobotMeshes
 
 Choose = Callable[[int], list[int]]
@@ -140,6 +137,7 @@ def _claim(job: ExportJob, opened: Dataset) -> None:
 
 def _write_usd(job: ExportJob, index: int) -> dict[str, Any]:
     """Writes one episode."""
+    from syngrasp.dataset import rollout_from
     from syngrasp.rendering.look import Look
     from syngrasp.rendering.usd import write_episode
 
@@ -147,7 +145,7 @@ def _write_usd(job: ExportJob, index: int) -> dict[str, Any]:
     view = opened.episode(index)
     if not view.line["look"]:
         raise DatasetError(job.dataset, f"episode {index} was not rendered (render.kind none): it has no cameras")
-    rollout = rollout_of(view)
+    rollout = rollout_from(view.line, view)
     models = [catalog.load(placed.uid) for placed in rollout.scene.objects]
     height, width = view.shape("images")[2:4]
     started, path = time.monotonic(), _stage(job, view)
@@ -180,24 +178,3 @@ def _robot(job: ExportJob) -> RobotMeshes:
     from syngrasp.robots import RobotConfig, make_robot
 
     return RobotMeshes(make_robot(RobotConfig.model_validate(_open(job)[0].info.recipe["robot"])))
-
-
-def rollout_of(view: EpisodeView) -> Rollout:
-    """A stored episode's rollout."""
-    from syngrasp.records import Rollout
-
-    line, scene = view.line, view.scene()
-    names = ("joint_position", "joint_velocity", "gripper_width", "ee_pose", "action", "goal_pose", "phase")
-    return Rollout(
-        scene=scene,
-        T_base_grasp=np.array(line["grasp"]["T_base_tcp"]),
-        grasp_width=line["grasp"]["width"],
-        grasp_quality=line["grasp"]["quality"],
-        dt=line["dt"],
-        object_pose=view["object_pose"][:, : len(scene.objects)],
-        lift_height=line["lift"]["height"],
-        slip=line["lift"]["slip"],
-        disturbance=line["lift"]["disturbance"],
-        physics=line["physics"],
-        **{name: view[name] for name in names},
-    )

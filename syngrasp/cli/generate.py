@@ -61,13 +61,9 @@ def generate(
     where = executor.value if executor else default_executor()
     if address and where == "local":
         raise SyngraspError("--address is for --executor ray")
-    try:
-        with _terminable(), generation_display(as_json) as on_event:
-            run = prepare(chosen, out, catalog_or_builtin(catalog, on_event))
-            last = execute(run, on_event, where, address)
-    except KeyboardInterrupt as stop:
-        print("stopped; what is committed stays; run the same command again to go on", file=sys.stderr)
-        raise typer.Exit(143 if isinstance(stop, _Terminated) else 130) from None
+    with stoppable(), generation_display(as_json) as on_event:
+        run = prepare(chosen, out, catalog_or_builtin(catalog, on_event))
+        last = execute(run, on_event, where, address)
     if sys.stdout.isatty() and not as_json:
         print(f"{out}: {last['committed']} shards committed; look at it with: syngrasp stats {out}")
 
@@ -143,8 +139,8 @@ def _counts(shards: int | None, episodes_per_shard: int | None, seed: int | None
 
 
 @contextmanager
-def _terminable() -> Iterator[None]:
-    """SIGTERM stops a run as Ctrl-C does."""
+def stoppable() -> Iterator[None]:
+    """SIGTERM stops a run as Ctrl-C does, and a line says what then."""
 
     def stop(number: int, frame: object) -> None:
         raise _Terminated
@@ -152,5 +148,8 @@ def _terminable() -> Iterator[None]:
     before = signal.signal(signal.SIGTERM, stop)
     try:
         yield
+    except KeyboardInterrupt as stopped:
+        print("stopped; what is committed stays; run the same command again to go on", file=sys.stderr)
+        raise typer.Exit(143 if isinstance(stopped, _Terminated) else 130) from None
     finally:
         signal.signal(signal.SIGTERM, before)

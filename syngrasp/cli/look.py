@@ -5,14 +5,23 @@ from __future__ import annotations
 import sys
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 import typer
 
+from syngrasp.cli.look_tables import print_looks
 from syngrasp.cli.output import figure, print_event, print_json, print_pairs, print_table
 from syngrasp.errors import SyngraspError
 
 DatasetArgument = Annotated[str, typer.Argument(help="Dataset.")]
+PICTURES: dict[str, dict[str, Any]] = {
+    ".png": {"optimize": True},
+    ".jpg": {"quality": 82, "optimize": True},
+    ".jpeg": {"quality": 82, "optimize": True},
+    ".webp": {"quality": 82},
+}
+"""How pictures are saved, by ending."""
+
 JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 
 
@@ -45,12 +54,13 @@ def status(dataset: DatasetArgument, as_json: JsonOption = False) -> None:
         "seed": info.seed,
         "recipe_hash": info.recipe_hash,
         "catalog_hash": info.catalog_hash,
+        "source": info.source["url"] if info.source else None,
         "complete": len(committed) >= info.shards,
     }
     if as_json:
         print_json(values)
     else:
-        print_pairs(values | {"in_progress": len(begun)})
+        print_pairs(values | {"in_progress": len(begun), "source": values["source"] or "-"})
 
 
 def stats(
@@ -58,7 +68,7 @@ def stats(
     plots: Annotated[Path | None, typer.Option(help="Folder for PNG plots.")] = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Show episodes, yield by stage and reason, categories, lifts, grasps, motions and sizes.
+    """Show episodes, yield by stage and reason, categories, lifts, grasps, motions, looks and sizes.
 
     \b
     Example:
@@ -204,24 +214,39 @@ def _again(
 def show(
     dataset: DatasetArgument,
     episode: Annotated[int, typer.Option(min=0, help="Episode, counted through the dataset.")] = 0,
-    out: Annotated[Path, typer.Option("--out", "-o", help="Picture to write.")] = Path("strip.png"),
+    out: Annotated[Path, typer.Option("--out", "-o", help="Picture to write, .png or .jpg.")] = Path("strip.png"),
     columns: Annotated[int, typer.Option(min=1, max=100, help="Frames in the sheet.")] = 8,
+    contact_sheet: Annotated[
+        int | None, typer.Option(min=1, max=4096, help="Instead of one episode: so many random ones, a frame of each.")
+    ] = None,
+    camera: Annotated[str, typer.Option(help="With --contact-sheet: a camera's name, or both.")] = "both",
+    frame: Annotated[
+        Literal["first", "grasp", "mid"], typer.Option(help="With --contact-sheet: which frame of an episode.")
+    ] = "mid",
+    seed: Annotated[int, typer.Option(help="With --contact-sheet: another one chooses others.")] = 0,
+    tile: Annotated[int, typer.Option(min=16, max=1024, help="With --contact-sheet: height of a picture.")] = 128,
 ) -> None:
-    """Write a contact sheet of an episode: both cameras, with boxes.
+    """Write a contact sheet: of one episode over time with both cameras and boxes, or of many episodes.
 
     \b
     Example:
       syngrasp show data --episode 3 --out strip.png
+      syngrasp show data --contact-sheet 64 --out sheet.jpg
     """
     from syngrasp import dataset as datasets
     from syngrasp.dataset.storage import writing
 
+    if out.suffix.lower() not in PICTURES:
+        raise SyngraspError(f"--out {out} is no picture; valid endings: {', '.join(PICTURES)}")
     opened = datasets.open(dataset)
-    check_episode(dataset, episode, opened.num_episodes)
-    sheet = datasets.contact_sheet(opened, episode, columns=columns)
+    if contact_sheet is None:
+        check_episode(dataset, episode, opened.num_episodes)
+        sheet = datasets.contact_sheet(opened, episode, columns=columns)
+    else:
+        sheet = datasets.episodes_sheet(opened, contact_sheet, camera=camera, moment=frame, seed=seed, tile=tile)
     with writing(str(out)):
         out.parent.mkdir(parents=True, exist_ok=True)
-        sheet.save(out)
+        sheet.save(out, **PICTURES[out.suffix.lower()])
     print(out)
 
 
@@ -243,6 +268,8 @@ def _print_stats(values: Mapping[str, Any]) -> None:
             "frames": values["frames"],
             "objects": values["objects"],
             "bytes per frame": figure(size["per_frame"]),
+            **({"rendered from": values["source"]["url"]} if values["source"] else {}),
+            **{name: figure(values[name]) for name in ("occlusion", "truncated") if values[name] is not None},
         }
     )
     rows = [
@@ -263,6 +290,8 @@ def _print_stats(values: Mapping[str, Any]) -> None:
     print_table(["", "mean", "min", "5 %", "median", "95 %", "max"], spreads)
     print()
     _print_motion(motion)
+    print()
+    print_looks(values["looks"])
     print()
     print_table(["category", "episodes"], list(values["categories"].items()))
 

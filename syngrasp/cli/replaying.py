@@ -20,9 +20,6 @@ if TYPE_CHECKING:
     from syngrasp.records import Scene
 
 COLUMNS = 10  # states in the picture of a replay
-STATES = (
-    "joint_position", "joint_velocity", "gripper_width", "ee_pose", "action", "goal_pose", "object_pose", "phase",
-)  # fmt: skip
 
 
 class Replayer:
@@ -124,7 +121,7 @@ class Remaker:
                 difference = f"rejected by {stage.name}: {item.reason}"
                 break
         else:
-            difference = _difference({name: view[name] for name in STATES}, item)
+            difference = _difference({name: view[name] for name in datasets.STATES}, item)
         slot = {"episode": episode, "shard": scene.slot.shard, "slot": scene.slot.episode}
         return {**slot, "instruction": scene.instruction, "equal": not difference, "difference": difference}
 

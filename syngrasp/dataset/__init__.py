@@ -23,7 +23,7 @@ if TYPE_CHECKING:
         read_commits,
         recipe_hash,
     )
-    from syngrasp.dataset.episodes import episode_line, scene_from_line
+    from syngrasp.dataset.episodes import STATES, episode_line, rollout_from, scene_from_line
     from syngrasp.dataset.failures import (
         clear_quarantine,
         list_quarantine,
@@ -35,7 +35,7 @@ if TYPE_CHECKING:
     from syngrasp.dataset.plots import plot_stats
     from syngrasp.dataset.reader import Dataset, EpisodeView, open
     from syngrasp.dataset.schema import ARRAYS, SCHEMA_VERSION, SPECS
-    from syngrasp.dataset.show import contact_sheet
+    from syngrasp.dataset.show import contact_sheet, episodes_sheet
     from syngrasp.dataset.staging import (
         StagedSlot,
         clear_staging,
@@ -64,13 +64,13 @@ _HOMES = {
         "read_commits",
         "recipe_hash",
     ),
-    "episodes": ("episode_line", "scene_from_line"),
+    "episodes": ("STATES", "episode_line", "rollout_from", "scene_from_line"),
     "failures": ("clear_quarantine", "list_quarantine", "quarantine_slot", "read_rejections", "write_rejections"),
     "gc": ("GcReport", "collect_garbage"),
     "plots": ("plot_stats",),
     "reader": ("Dataset", "EpisodeView", "open"),
     "schema": ("ARRAYS", "SCHEMA_VERSION", "SPECS"),
-    "show": ("contact_sheet",),
+    "show": ("contact_sheet", "episodes_sheet"),
     "staging": ("StagedSlot", "clear_staging", "drop_slot", "load_slot", "save_slot", "staged_episodes"),
     "stats": ("dataset_stats",),
     "storage": ("open_storage",),
@@ -83,6 +83,7 @@ __all__ = [
     "ARRAYS",
     "SCHEMA_VERSION",
     "SPECS",
+    "STATES",
     "Commit",
     "Dataset",
     "DatasetInfo",
@@ -103,6 +104,7 @@ __all__ = [
     "dataset_stats",
     "drop_slot",
     "episode_line",
+    "episodes_sheet",
     "forget_empty",
     "is_committed",
     "list_quarantine",
@@ -117,6 +119,7 @@ __all__ = [
     "read_commits",
     "read_rejections",
     "recipe_hash",
+    "rollout_from",
     "save_slot",
     "scene_from_line",
     "staged_episodes",

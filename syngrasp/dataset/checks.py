@@ -102,10 +102,11 @@ def _not_finite(states: States, objects: int) -> Iterator[tuple[str, str]]:
             if not np.isnan(values[:, objects:]).all():
                 yield name, f"values beyond the scene's {objects} objects"
             values = values[:, :objects]
-        if name == "bbox":
+        if name in ("bbox", "bbox_full", "occlusion"):
             if not np.isnan(values[:, :, objects:]).all():
-                yield name, f"boxes beyond the scene's {objects} objects"
-            values = np.where(np.isnan(values).all(-1, keepdims=True), 0.0, values)
+                yield name, f"values beyond the scene's {objects} objects"
+            missing = np.isnan(values) if name == "occlusion" else np.isnan(values).all(-1, keepdims=True)
+            values = np.where(missing, 0.0, values)
         if not np.isfinite(values).all():
             yield name, f"not finite in frame {_worst(~np.isfinite(values))}"
 
@@ -160,6 +161,37 @@ def check_pictures(arrays: Mapping[str, ShardArray], frames: range, bbox: NDArra
                 yield "images", f"frame {k}, camera {c} is all of one colour"
         if "masks" in buffers:
             yield from _check_masks(buffers["masks"], bbox[k], objects, k)
+
+
+def check_extents(states: States, image_shape: tuple[int, ...], objects: int) -> Found:
+    """Full boxes hold what is visible, truncation says whether they leave the image, and what is hidden is a share."""
+    height, width = image_shape
+    bbox, full = states["bbox"][:, :, :objects], states["bbox_full"][:, :, :objects]
+    occlusion, truncated = states["occlusion"][:, :, :objects], states["truncated"][:, :, :objects]
+    with np.errstate(invalid="ignore"):
+        outside = np.maximum(full[..., :2] - bbox[..., :2], bbox[..., 2:] - full[..., 2:]).max(-1) > BOX_TOLERANCE
+        empty = np.asarray((full[..., :2] >= full[..., 2:]).any(-1))
+        leaves = ~((full[..., :2] >= 0).all(-1) & (full[..., 2] <= width) & (full[..., 3] <= height))
+        no_share = (occlusion < 0.0) | (occlusion > 1.0)
+        apart = (full[..., 0] >= width) | (full[..., 1] >= height) | (full[..., 2:] <= 0).any(-1)
+    seen = ~np.isnan(bbox[..., 0])
+    if empty.any():
+        yield "bbox_full", f"a box is empty in frame {_worst(empty)}"
+    if outside.any():
+        yield "bbox_full", f"does not hold the visible box in frame {_worst(outside)}"
+    wrong = np.asarray(truncated != leaves)
+    if wrong.any():
+        yield "truncated", f"does not say whether bbox_full leaves the image in frame {_worst(wrong)}"
+    if states["truncated"][:, :, objects:].any():
+        yield "truncated", f"values beyond the scene's {objects} objects"
+    if no_share.any():
+        yield "occlusion", f"is not within 0 and 1 in frame {_worst(no_share)}"
+    if (wrong := seen & ~(occlusion < 1.0)).any():
+        yield "occlusion", f"says that nothing is visible, where there is a box, in frame {_worst(wrong)}"
+    if (wrong := ~seen & (occlusion < 1.0)).any():
+        yield "occlusion", f"says that something is visible, where there is no box, in frame {_worst(wrong)}"
+    if (wrong := apart & ~seen & ~np.isnan(occlusion)).any():
+        yield "occlusion", f"of an object that is outside the image in frame {_worst(wrong)}"
 
 
 def _check_inside(bbox: NDArray[Any], width: int, height: int) -> Found:

@@ -35,6 +35,7 @@ class DatasetInfo:
     shards: int
     episodes_per_shard: int
     versions: dict[str, str]  # of the packages that decide the content, as they were at creation
+    source: dict[str, str] | None = None  # url and recipe_hash of the dataset whose rollouts were rendered again
     schema_version: int = SCHEMA_VERSION
 
 
@@ -78,16 +79,21 @@ def create_dataset(
     shards: int,
     episodes_per_shard: int,
     versions: Mapping[str, str] | None = None,
+    source: Mapping[str, str] | None = None,
 ) -> DatasetInfo:
     """Creates a dataset, or opens the one that is there to continue it.
 
-    `recipe` holds JSON values and neither seed nor counts. Asking for more shards than before extends the dataset.
+    `recipe` holds JSON values and neither seed nor counts; `source` names the dataset whose rollouts it takes. Asking
+    for more shards than before extends the dataset.
     Raises DatasetError naming what differs when it was made by another recipe, catalog, seed or shard size, and
     StorageError when the place cannot be written.
     """
     storage = open_storage(root)
     plain = json.loads(json.dumps(recipe, allow_nan=False))  # as it will be read: no tuples
-    asked = DatasetInfo(plain, recipe_hash(plain), catalog_hash, seed, shards, episodes_per_shard, dict(versions or {}))
+    asked = DatasetInfo(
+        plain, recipe_hash(plain), catalog_hash, seed, shards, episodes_per_shard, dict(versions or {}),
+        dict(source) if source else None,
+    )  # fmt: skip
     with writing(storage.url):
         new = not storage.exists(INFO)
     if new and storage.create(INFO, seal(asdict(asked))):
@@ -132,6 +138,8 @@ def open_info(root: Root) -> DatasetInfo:
 
 def _refuse_other(url: str, there: DatasetInfo, asked: DatasetInfo) -> None:
     changes = recipe_changes(there.recipe, asked.recipe)
+    if there.source != asked.source:
+        changes.append(f"rendered from: {_source(there)} → {_source(asked)}")
     for name in ("catalog_hash", "seed", "episodes_per_shard"):
         old, new = getattr(there, name), getattr(asked, name)
         if old != new:
@@ -141,6 +149,10 @@ def _refuse_other(url: str, there: DatasetInfo, asked: DatasetInfo) -> None:
         raise DatasetError(
             url, f"it was made differently ({listed}); write to another folder or use what it was made by"
         )
+
+
+def _source(info: DatasetInfo) -> str:
+    return f"{info.source['url']} ({info.source['recipe_hash'][:8]})" if info.source else "its own rollouts"
 
 
 def recipe_changes(old: Mapping[str, Any], new: Mapping[str, Any], prefix: str = "") -> list[str]:

@@ -9,7 +9,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from syngrasp.records import Episode, PlacedObject, Scene, Slot
+from syngrasp.records import Episode, PlacedObject, Rollout, Scene, Slot
+
+STATES = (
+    "joint_position", "joint_velocity", "gripper_width", "ee_pose", "action", "goal_pose", "object_pose", "phase",
+)  # fmt: skip
+"""Arrays of a rollout; a shard has all of them."""
 
 
 def episode_line(episode: Episode, start: int) -> dict[str, Any]:
@@ -46,6 +51,8 @@ def episode_line(episode: Episode, start: int) -> dict[str, Any]:
         },
         "physics": {name: float(value) for name, value in rollout.physics.items()},
         "cameras": list(episode.cameras),
+        "visibility": episode.visibility,
+        "picture": episode.picture,
         "look": episode.look,
     }
 
@@ -71,6 +78,25 @@ def scene_from_line(line: Mapping[str, Any]) -> Scene:
         table_center=(line["table"]["center"][0], line["table"]["center"][1]),
         table_size=(line["table"]["size"][0], line["table"]["size"][1]),
         q_start=np.array(line["q_start"], np.float64),
+    )
+
+
+def rollout_from(line: Mapping[str, Any], arrays: Mapping[str, NDArray[Any]]) -> Rollout:
+    """The rollout of an episode, exactly as it was, from its line and its arrays (an `EpisodeView` has both)."""
+    scene, grasp, lift = scene_from_line(line), line["grasp"], line["lift"]
+    states = {name: np.array(arrays[name]) for name in STATES}
+    states["object_pose"] = np.array(states["object_pose"][:, : len(scene.objects)])
+    return Rollout(
+        scene=scene,
+        T_base_grasp=np.array(grasp["T_base_tcp"], np.float64),
+        grasp_width=grasp["width"],
+        grasp_quality=grasp["quality"],
+        dt=line["dt"],
+        lift_height=lift["height"],
+        slip=lift["slip"],
+        disturbance=lift["disturbance"],
+        physics=dict(line["physics"]),
+        **states,
     )
 
 

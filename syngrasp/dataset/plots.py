@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from syngrasp.dataset import look_plots
 from syngrasp.dataset.motion_plots import draw_approaches
 from syngrasp.dataset.plot_style import BLUE, GREEN, GRID, INK, MUTED, NOTE, REJECTED, title
 from syngrasp.dataset.storage import writing
@@ -45,10 +46,11 @@ def plot_stats(stats: Stats, folder: str | PathLike[str]) -> list[Path]:
             3.2,
         ),
     }
+    sized = {name: (draw, 7.2, height) for name, (draw, height) in plots.items()} | look_pictures(stats["looks"])
     written = []
-    for name, (draw, height) in plots.items():
+    for name, (draw, width, height) in sized.items():
         layout = ConstrainedLayoutEngine(w_pad=0.1, h_pad=0.1)
-        figure = Figure(figsize=(7.2, height), dpi=150, layout=layout, facecolor="white")
+        figure = Figure(figsize=(width, height), dpi=150, layout=layout, facecolor="white")
         draw(figure, stats)
         path = Path(folder) / f"{name}.png"
         with writing(str(path)):
@@ -56,6 +58,19 @@ def plot_stats(stats: Stats, folder: str | PathLike[str]) -> list[Path]:
             figure.savefig(path)
         written.append(path)
     return written
+
+
+def look_pictures(looks: Stats) -> dict[str, tuple[Callable[[Any, Stats], None], float, float]]:
+    """Pictures of looks, if there are any: what draws them, width and height [inch]."""
+    if not looks["episodes"]:
+        return {}
+    heights = [0.9 + 1.25 * look_plots.rows(len(names)) for names in (look_plots.varied(looks), looks["choices"])]
+    cameras = max(1, len(looks["pictures"]["cameras"]))
+    return {
+        "looks": (lambda figure, stats: look_plots.draw_numbers(figure, stats["looks"]), 10.0, heights[0]),
+        "look_names": (lambda figure, stats: look_plots.draw_choices(figure, stats["looks"]), 10.0, 1.6 * heights[1]),
+        "pictures": (lambda figure, stats: look_plots.draw_pictures(figure, stats["looks"]), 10.0, 0.9 + 1.7 * cameras),
+    }
 
 
 def _axes(figure: Any) -> Any:

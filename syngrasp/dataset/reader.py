@@ -36,7 +36,7 @@ def open(root: Root, arrays: Iterable[str] | None = None, *, open_shards: int = 
     """Opens a dataset; nothing but its commit records is read yet.
 
     `arrays` limits what frames and episodes hold (all that exist by default); `open_shards` is how many shards are
-    kept open at once (about 14 files each). Raises DatasetError where there is none or where its records are
+    kept open at once (about 18 files each). Raises DatasetError where there is none or where its records are
     damaged, UnknownName for an array that the schema does not know.
     """
     storage = open_storage(root)

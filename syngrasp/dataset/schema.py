@@ -92,6 +92,33 @@ ARRAYS: tuple[ArraySpec, ...] = (
     ),
     ArraySpec("object_pose", ("F", "N", 7), "float32", "raw", "m, quaternion wxyz", "objects in base"),
     ArraySpec("bbox", ("F", "C", "N", 4), "float32", "raw", "px", "visible x0 y0 x1 y1, pixel edges", picture=True),
+    ArraySpec(
+        "bbox_full",
+        ("F", "C", "N", 4),
+        "float32",
+        "raw",
+        "px",
+        "whole object, not clipped; NaN: behind the camera",
+        picture=True,
+    ),
+    ArraySpec(
+        "occlusion",
+        ("F", "C", "N"),
+        "float32",
+        "raw",
+        "",
+        "share of the silhouette in the image that is hidden",
+        picture=True,
+    ),
+    ArraySpec(
+        "truncated",
+        ("F", "C", "N"),
+        "uint8",
+        "raw",
+        "",
+        "1 where the whole object is not within the image",
+        picture=True,
+    ),
     ArraySpec("phase", ("F",), "uint8", "raw", "", "0 reach, 1 close, 2 lift, 3 hold, 4 retreat from a miss"),
     ArraySpec("camera_intrinsics", ("E", "C", 3, 3), "float32", "raw", "px", "of the stored image", picture=True),
     ArraySpec("T_base_camera", ("E", "C", 4, 4), "float32", "raw", "m", "OpenCV axes", picture=True),
@@ -102,7 +129,7 @@ SPECS: dict[str, ArraySpec] = {spec.name: spec for spec in ARRAYS}
 
 
 def episode_arrays(episode: Episode, max_objects: int) -> dict[str, NDArray[Any]]:
-    """An episode's arrays by name, the objects padded with NaN to `max_objects`, without `episode_ends`.
+    """An episode's arrays by name, the objects padded with NaN (or 0) to `max_objects`, without `episode_ends`.
 
     Per-episode arrays come without their first axis. Raises ValueError where the record breaks the schema.
     """
@@ -119,6 +146,9 @@ def episode_arrays(episode: Episode, max_objects: int) -> dict[str, NDArray[Any]
         "goal_pose": rollout.goal_pose,
         "object_pose": _pad_objects(rollout.object_pose, 1, max_objects),
         "bbox": None if episode.bbox is None else _pad_objects(episode.bbox, 2, max_objects),
+        "bbox_full": None if episode.bbox_full is None else _pad_objects(episode.bbox_full, 2, max_objects),
+        "occlusion": None if episode.occlusion is None else _pad_objects(episode.occlusion, 2, max_objects),
+        "truncated": None if episode.truncated is None else _pad_objects(episode.truncated, 2, max_objects),
         "phase": rollout.phase,
         "camera_intrinsics": episode.camera_intrinsics,
         "T_base_camera": episode.T_base_camera,
@@ -137,7 +167,7 @@ def _pad_objects(array: NDArray[Any], axis: int, max_objects: int) -> NDArray[An
         raise ValueError(f"{array.shape[axis]} objects in an episode, but the dataset holds at most {max_objects}")
     pad = [(0, 0)] * array.ndim
     pad[axis] = (0, missing)
-    return np.pad(array, pad, constant_values=np.nan)
+    return np.pad(array, pad, constant_values=np.nan if array.dtype.kind == "f" else 0)
 
 
 def _check_presence(episode: Episode, present: set[str]) -> None:
@@ -168,10 +198,13 @@ def _check(spec: ArraySpec, array: NDArray[Any], sizes: Mapping[str, int], objec
         raise ValueError(f"{spec.name} has shape {array.shape}, not {expected} = {spec.shape}")
     if array.dtype != np.dtype(spec.dtype):
         raise ValueError(f"{spec.name} is {array.dtype}, not {spec.dtype}")
-    if spec.name == "bbox":
+    if spec.name in ("bbox", "bbox_full"):
         whole = np.isnan(array).any(-1) == np.isnan(array).all(-1)
         if not whole.all() or np.isinf(array).any():
-            raise ValueError("bbox has a box that is neither finite nor all NaN")
+            raise ValueError(f"{spec.name} has a box that is neither finite nor all NaN")
+    elif spec.name == "occlusion":
+        if np.isinf(array).any():
+            raise ValueError("occlusion has a value that is neither finite nor NaN")
     elif array.dtype.kind == "f":
         used = array[:, :objects] if spec.name == "object_pose" else array
         if not np.isfinite(used).all():

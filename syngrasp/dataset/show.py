@@ -1,15 +1,18 @@
-"""A contact sheet of an episode: both cameras over time, the target's box, what is done and what was asked."""
+"""Contact sheets: an episode over time, with the target's box, what is done and what was asked; and many episodes."""
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
 from syngrasp.dataset.reader import Dataset, EpisodeView
-from syngrasp.errors import DatasetError
+from syngrasp.errors import DatasetError, UnknownName
 from syngrasp.records import Phase
+from syngrasp.seeding import named_rng
+
+Moment = Literal["first", "grasp", "mid"]
 
 BACK, INK, MUTED, BOX = (250, 250, 248), (31, 41, 51), (123, 135, 148), (255, 64, 64)
 PHASE_COLOURS = {
@@ -20,6 +23,7 @@ PHASE_COLOURS = {
     Phase.RETREAT: (217, 83, 79),
 }
 GAP, MARGIN, HEADER, BAR, LABEL = 6, 16, 58, 6, 18
+SEAM = 2  # between tiles of many episodes [px]
 
 
 def contact_sheet(dataset: Dataset, episode: int, *, columns: int = 8, tile: int = 192) -> Image.Image:
@@ -30,14 +34,54 @@ def contact_sheet(dataset: Dataset, episode: int, *, columns: int = 8, tile: int
     if not 0 <= episode < dataset.num_episodes:
         there = f"it has episodes 0…{dataset.num_episodes - 1}" if dataset.num_episodes else "it has none yet"
         raise DatasetError(dataset.storage.url, f"there is no episode {episode}; {there}")
-    if "images" not in dataset.names:
-        raise DatasetError(dataset.storage.url, "it has no images (it was generated with render.kind=none)")
+    _check_images(dataset)
     view = dataset.episode(episode)
     frames = np.unique(np.linspace(0, view.length - 1, min(columns, view.length)).round().astype(int))
     strip = _Strip(view, dataset.cameras, len(frames), tile)
     for column, frame in enumerate(frames):
         strip.draw_column(column, int(frame), dataset[view.frames[int(frame)]])
     return strip.sheet
+
+
+def episodes_sheet(
+    dataset: Dataset, count: int, *, camera: str = "both", moment: Moment = "mid", seed: int = 0, tile: int = 128
+) -> Image.Image:
+    """One frame of each of `count` random episodes, without letters: a grid of tiles `tile` pixels high.
+
+    `camera` is one of the dataset's or "both" (all of them side by side); `moment` is the first frame, the one at
+    which the hand closes, or the one in the middle. The same seed chooses the same episodes. Raises UnknownName for a
+    camera, DatasetError where there are no images.
+    """
+    if camera not in ("both", *dataset.cameras):
+        raise UnknownName("camera", camera, ["both", *dataset.cameras])
+    if not dataset.num_episodes:
+        raise DatasetError(dataset.storage.url, "it has no episodes yet")
+    _check_images(dataset)
+    rows = range(len(dataset.cameras)) if camera == "both" else [dataset.cameras.index(camera)]
+    chosen = named_rng(seed, "sheet").permutation(dataset.num_episodes)[:count]
+    height, width = dataset.episode(0).shape("images")[-3:-1]
+    size = (round(tile * width / height), tile)
+    columns = int(np.ceil(np.sqrt(len(chosen))))
+    step = (len(rows) * size[0] + SEAM, tile + SEAM)
+    sheet = Image.new("RGB", (columns * step[0] - SEAM, -(-len(chosen) // columns) * step[1] - SEAM), BACK)
+    for place, episode in enumerate(np.sort(chosen)):
+        view = dataset.episode(int(episode))
+        frame = dataset[view.frames[_frame_of(view, moment)]]
+        for k, row in enumerate(rows):
+            picture = Image.fromarray(frame["images"][row]).resize(size, Image.Resampling.LANCZOS)
+            sheet.paste(picture, (place % columns * step[0] + k * size[0], place // columns * step[1]))
+    return sheet
+
+
+def _frame_of(view: EpisodeView, moment: Moment) -> int:
+    if moment == "grasp":
+        return int(np.argmax(view["phase"] == Phase.CLOSE))
+    return 0 if moment == "first" else view.length // 2
+
+
+def _check_images(dataset: Dataset) -> None:
+    if "images" not in dataset.names:
+        raise DatasetError(dataset.storage.url, "it has no images (it was generated with render.kind=none)")
 
 
 class _Strip:

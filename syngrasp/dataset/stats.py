@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 import numpy as np
 
 from syngrasp.dataset.attribution import shard_lines
 from syngrasp.dataset.commits import Commit, Root, open_info, read_commits
+from syngrasp.dataset.look_stats import LookStats
 from syngrasp.dataset.motion_stats import ARRAYS, MotionStats
 from syngrasp.dataset.reader import ShardReader
+from syngrasp.dataset.shard_array import ShardArray
 from syngrasp.dataset.spread import Spread
 from syngrasp.dataset.storage import open_storage
 from syngrasp.errors import DatasetError
@@ -46,7 +48,8 @@ def dataset_stats(root: Root) -> dict[str, Any]:
     licenses: Counter[str] = Counter()
     objects: set[str] = set()
     phases = np.zeros(len(Phase), np.int64)
-    motion = MotionStats()
+    motion, looks = MotionStats(), LookStats(info.recipe)
+    hidden = _Hidden()
     for commit in commits:
         if not commit.episodes:
             continue
@@ -59,11 +62,13 @@ def dataset_stats(root: Root) -> dict[str, Any]:
             objects.add(placed["uid"])
         stored = ShardReader(storage, commit).arrays
         arrays = {name: stored[name].rows(0, len(stored[name])) for name in ARRAYS}
+        hidden.add(stored)
         phases += np.bincount(arrays["phase"], minlength=len(Phase))[: len(Phase)]
         for line in lines:
             frames = slice(line["start"], line["start"] + line["length"])
             try:
                 motion.add({name: values[frames] for name, values in arrays.items()}, line["dt"])
+                looks.add(line)
             except ValueError as error:
                 where = f"shard {commit.shard}, episode {line['episode']}"
                 raise DatasetError(storage.url, f"{where}: {error}; run syngrasp verify {storage.url}") from error
@@ -72,6 +77,7 @@ def dataset_stats(root: Root) -> dict[str, Any]:
         "dataset": storage.url,
         "schema_version": info.schema_version,
         "seed": info.seed,
+        "source": info.source,
         "shards": {"planned": info.shards, "committed": len(commits)},
         "episodes": episodes,
         "empty_slots": sum(len(c.empty_slots) for c in commits),
@@ -85,8 +91,32 @@ def dataset_stats(root: Root) -> dict[str, Any]:
         "phases": {phase.name.lower(): int(phases[phase]) for phase in Phase},
         **{name: spread.as_json() for name, spread in spreads.items()},
         "motion": motion.as_json(),
+        "looks": looks.as_json(),
+        "occlusion": hidden.mean(hidden.occlusion),
+        "truncated": hidden.mean(hidden.truncated),
         "timings": _sum_timings(commits),
     }
+
+
+class _Hidden:
+    """How much of the objects that are in an image is hidden, and how many of them leave it, over all pictures."""
+
+    def __init__(self) -> None:
+        self.occlusion, self.truncated, self.count = 0.0, 0, 0
+
+    def add(self, arrays: Mapping[str, ShardArray]) -> None:
+        """Adds a shard's pictures, if it has any."""
+        if not {"occlusion", "truncated"} <= arrays.keys():
+            return
+        share, cut = (arrays[name].rows(0, len(arrays[name])) for name in ("occlusion", "truncated"))
+        inside = ~np.isnan(share)
+        self.occlusion += float(share[inside].sum(dtype=np.float64))
+        self.truncated += int(cut[inside].sum())
+        self.count += int(inside.sum())
+
+    def mean(self, total: float) -> float | None:
+        """Per object in an image."""
+        return total / self.count if self.count else None
 
 
 def _yield(commits: Iterable[Commit]) -> dict[str, Any]:

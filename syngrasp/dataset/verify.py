@@ -15,7 +15,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from syngrasp.dataset.attribution import ENTRIES, check_catalog
-from syngrasp.dataset.checks import check_cameras, check_line, check_pictures, check_states
+from syngrasp.dataset.checks import check_cameras, check_extents, check_line, check_pictures, check_states
 from syngrasp.dataset.commits import (
     INFO,
     Commit,
@@ -229,6 +229,7 @@ def _check_episode(shard: ShardReader, k: int, line: dict[str, Any], decode: boo
             return
         cameras = {name: shard.arrays[name].row(k) for name in ("camera_intrinsics", "T_base_camera")}
         yield from check_cameras(cameras, shard.arrays["images"].shape[2:4])
+        yield from check_extents(states, shard.arrays["images"].shape[2:4], len(line["objects"]))
         if decode:
             yield from check_pictures(shard.arrays, range(start, stop), states["bbox"], len(line["objects"]))
     except (OSError, ValueError, KeyError, TypeError, IndexError) as error:

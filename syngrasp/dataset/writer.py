@@ -74,6 +74,7 @@ class ShardWriter:
         self.max_objects = max_objects
         self.attempt_id = attempt_id or new_attempt_id()
         self.frames = 0
+        self.renderer: dict[str, Any] = {}  # what made the pictures of the last episode
         self._folder = attempt_folder(shard, self.attempt_id)
         self._episodes: list[int] = []
         self._cameras: tuple[str, ...] = ()
@@ -102,6 +103,7 @@ class ShardWriter:
             rows = values if SPECS[name].per_frame else values[None]
             self._arrays[name].append(rows)
         self._lines.write(line)
+        self.renderer = episode.renderer
         self.frames += len(episode.rollout.phase)
         self._episodes.append(episode.rollout.scene.slot.episode)
 

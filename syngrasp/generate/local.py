@@ -27,19 +27,27 @@ class LocalExecutor:
         factory: makes the stages.
         batch: inputs of a call, by stage.
         progress: is told what happens.
+        stages: those that have anything to do.
     """
 
     def __init__(
-        self, ledger: Ledger, store: DatasetStore, factory: StageFactory, batch: dict[str, int], progress: Progress
+        self,
+        ledger: Ledger,
+        store: DatasetStore,
+        factory: StageFactory,
+        batch: dict[str, int],
+        progress: Progress,
+        stages: tuple[str, ...] = STAGES,
     ) -> None:
         self._ledger, self._store, self._factory = ledger, store, factory
         self._batch, self._progress = batch, progress
+        self._needed = stages
         self._stages: dict[str, Stage[Any, Any]] = {}
 
     def run(self) -> None:
         """Makes every shard of the ledger. What is committed stays, whatever is raised."""
         try:
-            for stage in STAGES:  # what is missing is said before any work is done
+            for stage in self._needed:  # what is missing is said before any work is done
                 self._stage(stage)
             while not self._ledger.done:
                 self._make_shard()

@@ -19,7 +19,7 @@ from syngrasp.generate.slots import Ledger
 from syngrasp.generate.store import DatasetStore
 
 ExecutorName = Literal["ray", "local"]
-_VERSIONED = ("numpy", "scipy", "numba", "mujoco", "mujoco-warp", "warp-lang", "zarr", "imagecodecs")
+_VERSIONED = ("numpy", "scipy", "numba", "mujoco", "mujoco-warp", "warp-lang", "zarr", "imagecodecs", "mitsuba")
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,6 +32,7 @@ class Run:
         missing: the shards that are not committed.
         factory: makes the stages.
         new: whether there was no such dataset before.
+        stages: those that run; the others' work is in the store already, and no slot is tried with another scene.
     """
 
     recipe: Recipe
@@ -39,13 +40,14 @@ class Run:
     missing: tuple[int, ...]
     factory: StageFactory
     new: bool = False
+    stages: tuple[str, ...] = STAGES
 
     def ledger(self, window: int) -> Ledger:
         """The slots of the missing shards."""
         return Ledger(
             self.missing,
             episodes=self.recipe.episodes_per_shard,
-            max_attempts=self.recipe.max_attempts,
+            max_attempts=self.recipe.max_attempts if self.stages == STAGES else 1,
             poison_faults=self.recipe.execution.poison_faults,
             journal=self.store,
             window=window,
@@ -120,7 +122,7 @@ def _execute(run: Run, on_event: OnEvent, executor: ExecutorName, address: str |
             run_on_ray(run, progress, address)
         else:
             batch = {stage: _batch(run.recipe.execution, stage) for stage in STAGES}
-            LocalExecutor(run.ledger(window=1), run.store, run.factory, batch, progress).run()
+            LocalExecutor(run.ledger(window=1), run.store, run.factory, batch, progress, run.stages).run()
     dataset.update_catalog(run.store.storage)
     return progress.finished()
 

@@ -22,7 +22,7 @@ class DatasetStore:
     Args:
         storage: where the dataset lies.
         max_objects: N of its arrays.
-        renderer: what is recorded of the renderer in commits, JSON values.
+        renderer: what is recorded of the renderer in commits besides what the renderer says itself, JSON values.
     """
 
     storage: Storage
@@ -95,7 +95,7 @@ class DatasetStore:
             stages=tally.counts(STAGES),
             empty_slots=(*summary.empty, *summary.quarantined),
             timings={stage: round(tally.cpu.get(stage, 0.0), 4) for stage in STAGES},
-            renderer={**self.renderer, "machine": platform.machine()},
+            renderer={**self.renderer, **writer.renderer, "machine": platform.machine()},
         )
         if not won:
             self.discard(summary.shard, written.attempt_id)

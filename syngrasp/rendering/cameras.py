@@ -12,18 +12,6 @@ from syngrasp import se3
 F64 = NDArray[np.float64]
 
 
-def look_at(position: ArrayLike, target: ArrayLike) -> F64:
-    """T_base_camera (4, 4) of a level camera at `position` that looks at `target`, OpenCV axes."""
-    position, target = np.asarray(position, dtype=np.float64), np.asarray(target, dtype=np.float64)
-    forward = target - position
-    forward /= np.linalg.norm(forward)
-    right = np.cross(forward, [0.0, 0.0, 1.0])
-    if np.linalg.norm(right) < 1e-9:
-        right = np.array([0.0, -1.0, 0.0])
-    right /= np.linalg.norm(right)
-    return se3.make(np.stack([right, np.cross(forward, right), forward], axis=-1), position)
-
-
 def displace(T_base_camera: F64, radius: float, angle: float, rng: np.random.Generator) -> F64:
     """A camera moved uniformly within a ball of `radius` [m] and turned by up to ±`angle` [rad] about each own axis."""
     direction = rng.standard_normal(3)

@@ -54,9 +54,11 @@ def _read(path: Path) -> NDArray[np.floating]:
 
 def _read_exr(path: Path) -> NDArray[np.floating]:
     try:
-        import OpenEXR
+        import OpenEXR  # pyright: ignore[reportMissingImports]
     except ImportError as error:
         raise MissingExtra("the reader of .exr files", "exr") from error
     channels = OpenEXR.File(str(path)).channels()
-    name = next(name for name in ("RGB", "RGBA") if name in channels or next(iter(channels)) not in ("RGB", "RGBA"))
-    return np.asarray(channels[name].pixels)
+    for name in ("RGB", "RGBA"):
+        if name in channels:
+            return np.asarray(channels[name].pixels)
+    raise PictureFolderError(path, f"has no channels R, G, B; it has {', '.join(channels)}")

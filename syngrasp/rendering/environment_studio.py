@@ -32,7 +32,7 @@ class _Panel:
     fade: float  # brightness at its lower edge, of that at the upper
 
 
-def studio_radiance(seed: int, towards: F64) -> F64:
+def studio_radiance(seed: int, towards: F64) -> F32:
     """Radiance (…, 3) in any unit from directions (…, 3)."""
     rng = named_rng(seed, "studio")
     lower = -np.array([rng.uniform(2.0, 6.0), rng.uniform(2.0, 6.0), rng.uniform(0.9, 1.4)])
@@ -42,7 +42,7 @@ def studio_radiance(seed: int, towards: F64) -> F64:
     panels = [_panel(rng, lower, upper, light=False) for _ in range(int(rng.integers(2, 7)))]
     panels += [_panel(rng, lower, upper, light=True) for _ in range(int(rng.integers(1, 7)))]
     ambient = float(rng.uniform(0.05, 0.2))
-    place, axis, positive = _hits(towards.reshape(-1, 3).astype(np.float32), lower, upper)
+    place, axis, positive = _hits(np.asarray(towards.reshape(-1, 3), np.float32), lower, upper)
     out = np.empty_like(place)
     for side in range(6):
         rows = np.flatnonzero((axis == side // 2) & (positive == side % 2))
@@ -88,7 +88,7 @@ def _hits(towards: F32, lower: F64, upper: F64) -> tuple[F32, NDArray[np.intp], 
     return towards * reach[rows, axis][:, None], axis, towards[rows, axis] > 0
 
 
-def _covered(out: F32, shine: F32, place: F32, panels: list[_Panel]) -> F32:
+def _covered(out: NDArray[np.floating], shine: F32, place: F32, panels: list[_Panel]) -> F32:
     """Light (N, 3) of a side with its panels before it. Their edges are soft by 3 cm."""
     for panel in panels:
         span = [a for a in range(3) if a != panel.axis]

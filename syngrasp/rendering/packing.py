@@ -92,7 +92,7 @@ def part_rows(parts: Sequence[PlacedShape], first_texture: int) -> tuple[NDArray
     for row, (part, shape) in zip(rows, ((placed.part, placed.shape) for placed in parts), strict=True):
         finish = part.finish
         row["mesh"], row["face0"], row["label"] = shape.mesh.id, face, part.label
-        row["texture"], row["density"] = -1, shape.density
+        row["texture"] = -1
         row["roughness"], row["metallic"], row["tint"] = finish.roughness, finish.metallic, finish.tint
         row["transmission"], row["ior"] = finish.transmission, finish.ior
         if shape.texture is not None:

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from syngrasp import se3
 from syngrasp.records import ObjectModel, Rollout, VisualMesh
-from syngrasp.rendering.annotate import FIRST_OBJECT, ROBOT
+from syngrasp.rendering.labels import FIRST_OBJECT, ROBOT
 from syngrasp.rendering.look import Look, ObjectLook
 from syngrasp.rendering.props import prop_parts
 from syngrasp.rendering.surfaces import Finish, ScenePart, SurfaceMesh, occupied_boxes

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import colorsys
 from collections.abc import Callable
+from dataclasses import replace
 from itertools import pairwise
 
 import numpy as np
@@ -136,7 +137,7 @@ def _plant(rng: Rng, size: F64) -> Solid:
         turned([(0, 0), (0.87 * wide, 0), (0, 0.004)], 14).moved((0, 0, 0.91 * pot)).painted((0.04, 0.025, 0.02))
     )
     green = np.array([rng.uniform(0.03, 0.2), rng.uniform(0.16, 0.4), rng.uniform(0.02, 0.12)])
-    rise, droop, slim = rng.uniform(0.8, 1.35), rng.uniform(0.4, 1.8), rng.uniform(0.1, 0.35)
+    rise, droop, slim = rng.uniform(0.9, 1.35), rng.uniform(0.3, 1.4), rng.uniform(0.1, 0.35)
     grown = height - 0.92 * pot
     for i in range(int(rng.integers(9, 22))):
         up = np.clip(rise + rng.normal(0, 0.2), 0.3, 1.45)
@@ -144,7 +145,7 @@ def _plant(rng: Rng, size: F64) -> Solid:
         blade = leaf(0.85 * length * rng.uniform(0.6, 1.0), slim * length * rng.uniform(0.7, 1.2), up, droop)
         blade = blade.painted(green * rng.uniform(0.6, 1.3)).moved((0.0, 0.0, 0.92 * pot), about_z(2.4 * i))
         parts.append(blade)
-    return _within(joined(parts), size)
+    return _filling(joined(parts), size)
 
 
 def _lamp(rng: Rng, size: F64) -> Solid:
@@ -160,7 +161,7 @@ def _lamp(rng: Rng, size: F64) -> Solid:
 def _monitor(rng: Rng, size: F64) -> Solid:
     d, w, h = size
     frame, screen = _grey(rng, 0.02, 0.5), _paint(rng, (0.0, 0.6), (0.02, 0.35))
-    low, bezel, thick = 0.22 * h, 0.025 * w, min(0.3 * d, 0.04)
+    low, bezel, thick = rng.uniform(0.15, 0.28) * h, rng.uniform(0.01, 0.04) * w, min(0.3 * d, 0.04)
     return joined([
         box((-0.5 * d, -0.2 * w, 0.0), (0.5 * d, 0.2 * w, 0.012)).painted(frame),
         box((-0.1 * d, -0.05 * w, 0.012), (0.0, 0.05 * w, 0.5 * h)).painted(frame),
@@ -239,12 +240,16 @@ def _picture(rng: Rng, size: F64) -> Solid:
     return Solid(solid.vertices, solid.faces, solid.normals, spread, solid.color)
 
 
-def _within(solid: Solid, size: F64) -> Solid:
-    """Shrunk where it stands out of its box."""
-    reach = np.abs(solid.vertices[:, :2]).max(axis=0) / (0.5 * size[:2])
-    shrink = np.array([1.0, 1.0, 1.0]) / max(1.0, *reach)
-    shrink[2] = 1.0 / max(1.0, solid.vertices[:, 2].max() / size[2])
-    return Solid(solid.vertices * shrink, solid.faces, solid.normals, solid.surface, solid.color)
+def _filling(solid: Solid, size: F64) -> Solid:
+    """Shrunk across where it stands out of its box, and stretched to its height."""
+    across = 1.0 / max(1.0, *(np.abs(solid.vertices[:, :2]).max(axis=0) / (0.5 * size[:2])))
+    stretch = np.array([across, across, size[2] / solid.vertices[:, 2].max()])
+    normals = solid.normals / stretch
+    return replace(
+        solid,
+        vertices=solid.vertices * stretch,
+        normals=normals / np.linalg.norm(normals, axis=1, keepdims=True),
+    )
 
 
 SOLIDS: dict[str, Callable[[Rng, F64], Solid]] = {

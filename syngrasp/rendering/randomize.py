@@ -15,7 +15,7 @@ from pydantic import Field
 
 from syngrasp import se3
 from syngrasp.records import Scene
-from syngrasp.rendering.cameras import displace, look_at
+from syngrasp.rendering.cameras import displace
 from syngrasp.rendering.draw_lights import LightRanges, draw_light
 from syngrasp.rendering.draw_props import PropRanges, Site, draw_props, workspace
 from syngrasp.rendering.draw_room import RoomRanges, draw_room, draw_table
@@ -147,7 +147,7 @@ def _sensor(config: RandomizeConfig, rng: Rng) -> SensorLook:
 
 
 def _camera(name: str, camera: CameraConfig, config: RandomizeConfig, rng: Rng) -> CameraLook:
-    nominal = look_at(camera.position, camera.target)
+    nominal = se3.look_at(camera.position, camera.target)
     T = displace(nominal, config.camera_radius, float(np.deg2rad(config.camera_angle)), rng)
     pose = tuple(float(x) for x in se3.pose7_from_matrix(T))
     return CameraLook(name=name, pose=pose, fovy=float(np.deg2rad(rng.uniform(*config.fovy))))

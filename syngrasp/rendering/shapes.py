@@ -84,19 +84,17 @@ class Shape:
     corner_uv: F32  # (3 T, 2), v up
     face_color: F32  # (T, 3) linear
     texture: list[U8] | None  # mip chain
-    density: float  # texels per metre
 
 
 def make_shape(mesh: SurfaceMesh, device: str) -> Shape:
     """A mesh's shape on a device."""
     points = wp.array(np.ascontiguousarray(mesh.vertices, np.float32), dtype=wp.vec3, device=device)
     indices = wp.array(np.ascontiguousarray(mesh.faces, np.int32).ravel(), dtype=wp.int32, device=device)
-    chain, density, corner_uv = None, 0.0, mesh.corner_uv
+    chain, corner_uv = None, mesh.corner_uv
     if mesh.texture is not None and corner_uv is not None:
         chain = mip_chain(mesh.texture)
         while max(chain[0].shape[:2]) > MAX_TEXTURE:
             chain = chain[1:]
-        density = _texel_density(mesh.vertices[mesh.faces], corner_uv.reshape(-1, 3, 2), chain[0].shape[:2])
     return Shape(
         mesh=wp.Mesh(points, indices, bvh_constructor="sah"),
         lower=mesh.vertices.min(axis=0).astype(np.float64),
@@ -105,13 +103,4 @@ def make_shape(mesh: SurfaceMesh, device: str) -> Shape:
         corner_uv=np.zeros((3 * len(mesh.faces), 2), np.float32) if corner_uv is None else corner_uv.astype(np.float32),
         face_color=np.ascontiguousarray(mesh.face_color, np.float32),
         texture=chain,
-        density=density,
     )
-
-
-def _texel_density(corners: F32, uv: F32, size: tuple[int, int]) -> float:
-    """Texels per metre: the root of the mesh's area in the texture over its area in space."""
-    area = np.linalg.norm(np.cross(corners[:, 1] - corners[:, 0], corners[:, 2] - corners[:, 0]), axis=1).sum()
-    a, b = uv[:, 1] - uv[:, 0], uv[:, 2] - uv[:, 0]
-    texels = np.abs(a[:, 0] * b[:, 1] - a[:, 1] * b[:, 0]).sum() * size[0] * size[1]
-    return float(np.sqrt(texels / max(area, 1e-12)))

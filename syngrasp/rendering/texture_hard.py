@@ -126,26 +126,33 @@ def terrazzo(rng: Rng, size: int) -> Member:
     palette = np.stack([hsv(rng, (0, 1), (0.0, 0.6), (0.1, 0.95)) for _ in range(rng.integers(2, 6))])
     dust = step(noise(rng, size, 0.9, low=50), rng.uniform(1.2, 2.0), 2.4)
     image = mix(image, palette[0], dust)
-    largest = rng.uniform(0.01, 0.035)
-    for _ in range(int(rng.integers(150, 320))):
-        _chip(rng, image, size * largest * rng.uniform(0.2, 1.0), palette[rng.integers(len(palette))])
+    coarse = int(rng.integers(9, 28))
+    for count, share in ((coarse, rng.uniform(0.4, 1.0)), (int(2.3 * coarse), rng.uniform(0.2, 0.9))):
+        color, cover = _chips(rng, size, count, share, palette)
+        image = image + (color - image) * cover[..., None]
     return image, None
 
 
-def _chip(rng: Rng, image: Array, radius: float, color: Array) -> None:
-    """Paints one chip, a squeezed polygon, over an image."""
-    size = len(image)
-    reach, aspect, turn = int(radius * 1.5) + 2, rng.uniform(0.5, 1.0), rng.uniform(0, np.pi)
-    cx, cy = rng.uniform(0, size, 2)
-    x = np.arange(int(cx) - reach, int(cx) + reach + 1)
-    y = np.arange(int(cy) - reach, int(cy) + reach + 1)
-    dx, dy = np.meshgrid(x - cx, y - cy)
-    a, b = dx * np.cos(turn) + dy * np.sin(turn), (dy * np.cos(turn) - dx * np.sin(turn)) / aspect
-    corners, phase = rng.integers(4, 7), rng.uniform(0, np.pi)
-    wedge = np.cos((np.arctan2(b, a) + phase) % (2 * np.pi / corners) - np.pi / corners)
-    cover = np.clip((radius - np.hypot(a, b) * wedge), 0, 1)[..., None].astype(np.float32)
-    where = np.ix_(y % size, x % size)
-    image[where] += (color - image[where]) * cover
+def _chips(rng: Rng, size: int, count: int, share: float, palette: Array) -> tuple[Array, Array]:
+    """Colours (size, size, 3) and cover (size, size) of polygons, at most one in each of `count` × `count` cells."""
+    place = (np.arange(size, dtype=np.float32) + 0.5) / size * count
+    cell = place.astype(np.intp)
+    radius = rng.uniform(0.12, 0.46, (count, count)) * (rng.uniform(size=(count, count)) < share)
+    shift = (0.5 - radius) * rng.uniform(-1, 1, (2, count, count))
+
+    def spread(values: Array) -> Array:
+        return np.take(values.astype(np.float32)[cell], cell, axis=1)
+
+    x = (place - cell - 0.5)[None] - spread(shift[0])
+    y = (place - cell - 0.5)[:, None] - spread(shift[1])
+    away, turn = np.zeros((size, size), np.float32), rng.uniform(0, 2 * np.pi, (count, count))
+    for _ in range(5):
+        turn = turn + rng.uniform(0.9, 1.6, (count, count))
+        reach = rng.uniform(0.55, 1.0, (count, count))
+        away = np.maximum(away, x * spread(np.cos(turn) / reach) + y * spread(np.sin(turn) / reach))
+    cover = np.clip((spread(radius) - away) * (size / count) + 0.5, 0.0, 1.0) * (spread(radius) > 0.0)
+    which = rng.integers(len(palette), size=(count, count))[cell[:, None], cell[None]]
+    return palette[which], cover
 
 
 def granite(rng: Rng, size: int) -> Member:

@@ -120,14 +120,22 @@ def part_surface(
     out.face_normal = hit.normal
     base = wp.cw_mul(world[0].face_color[part.face0 + hit.face], part.tint)
     if part.texture >= 0:
-        uv = (
-            world[0].corner_uv[corner] * hit.u
-            + world[0].corner_uv[corner + 1] * hit.v
-            + world[0].corner_uv[corner + 2] * w
-        )
+        uv0 = world[0].corner_uv[corner]
+        uv1 = world[0].corner_uv[corner + 1]
+        uv2 = world[0].corner_uv[corner + 2]
+        uv = uv0 * hit.u + uv1 * hit.v + uv2 * w
         slant = wp.max(wp.abs(wp.dot(hit.normal, view)), 0.3)
-        footprint = hit.t * world[0].pixel / slant
-        base = wp.cw_mul(base, sample_texture(world, part.texture, uv, footprint * part.density / instance.scale, SRGB))
+        # Between the pixel's two widths: the longer one alone draws far colours of the texture onto round outlines.
+        footprint = hit.t * world[0].pixel / (wp.sqrt(slant) * instance.scale)
+        # Each face has its own texels per metre: one whose colour is a patch of an atlas has none, and stays sharp.
+        vertex = mesh.points[mesh.indices[3 * hit.face]]
+        side = mesh.points[mesh.indices[3 * hit.face + 1]] - vertex
+        other = mesh.points[mesh.indices[3 * hit.face + 2]] - vertex
+        texture = world[0].textures[part.texture]
+        across = (uv1[0] - uv0[0]) * (uv2[1] - uv0[1]) - (uv1[1] - uv0[1]) * (uv2[0] - uv0[0])
+        texels = wp.abs(across) * float(texture.width * texture.height)
+        density = wp.sqrt(texels / wp.max(wp.length(wp.cross(side, other)), 1e-12))
+        base = wp.cw_mul(base, sample_texture(world, part.texture, uv, footprint * density, SRGB))
     out.base = base
     out.roughness = part.roughness
     out.metallic = part.metallic

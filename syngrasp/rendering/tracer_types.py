@@ -41,7 +41,6 @@ class Part:
     mesh: wp.uint64
     face0: int  # first of its faces in the shared arrays
     texture: int  # −1: face colours alone
-    density: float  # texels per metre at scale 1
     roughness: float
     metallic: float
     tint: wp.vec3

@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
@@ -14,6 +15,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from syngrasp.records import Episode, ObjectModel, Rollout
 from syngrasp.rendering.isaacsim import IsaacSimConfig
+from syngrasp.rendering.look import Look
 from syngrasp.rendering.mitsuba_config import MitsubaConfig
 from syngrasp.rendering.randomize import PAPER_CAMERAS, CameraConfig, RandomizeConfig, draw_look
 from syngrasp.seeding import rng
@@ -22,7 +24,9 @@ from syngrasp.stages.context import StageContext
 
 if TYPE_CHECKING:
     from syngrasp.objects.catalog import Catalog
+    from syngrasp.rendering.parts import RobotMeshes
     from syngrasp.rendering.pictures import Renderer
+    from syngrasp.robots.base import Robot
 
 
 class RenderConfig(BaseModel):
@@ -32,24 +36,27 @@ class RenderConfig(BaseModel):
 
     kind: Literal["mjwarp", "mitsuba", "isaacsim", "none"] = Field(
         "mjwarp",
-        description="mjwarp: ray tracing on CPU or CUDA; mitsuba: path tracing; isaacsim: RTX in Isaac Sim 5.1; "
-        "none: no pictures",
+        description="mjwarp: fast ray tracing on CPU or CUDA; mitsuba: path tracing on CPU or CUDA; "
+        "isaacsim: RTX in Isaac Sim 5.1; none: no pictures",
     )
     width: int = Field(256, ge=16, le=4096, description="of a picture [px]")
     height: int = Field(256, ge=16, le=4096, description="of a picture [px]")
     cameras: dict[str, CameraConfig] = Field(PAPER_CAMERAS, min_length=1, description="by name, in stored order")
     masks: bool = Field(True, description="store masks")
     depth: bool = Field(False, description="store depth")
-    min_target_pixels: int = Field(
-        40, ge=0, description="of the target in each camera's first picture; below it the episode is rejected"
+    look: int = Field(0, ge=0, lt=2**31, description="another number draws every look anew, of the same episodes")
+    min_target_pixels: int = Field(40, ge=0, description="of the target in a camera's first picture, to be seen by it")
+    require_target: Literal["any", "all"] = Field(
+        "any", description="cameras that must see the target in their first pictures; else the episode is rejected"
     )
     smooth: bool = Field(True, description="anti-aliased outlines of what moves")
+    samples: Literal[1, 4, 9, 16] = Field(1, description="per pixel everywhere; 1 takes more only on outlines")
     still_grid: int = Field(2, ge=1, le=8, description="samples per pixel and axis on outlines of what stands still")
     still_rays: int = Field(2, ge=1, le=256, description="rays per still pixel to the sky and to each lamp")
     batch: int = Field(8, ge=1, le=4096, description="frames at a time; changes memory, never pixels")
     device: Literal["cpu", "cuda"] = Field("cpu", description="where to trace rays")
-    isaacsim: IsaacSimConfig = IsaacSimConfig()
     mitsuba: MitsubaConfig = MitsubaConfig()
+    isaacsim: IsaacSimConfig = IsaacSimConfig()
     randomize: RandomizeConfig = RandomizeConfig()
 
 
@@ -62,32 +69,20 @@ class RenderStage:
         self._config, self._context = config, context
         self._catalog: Catalog | None = None
         self._renderer: Renderer | None = None
+        self._robot: RobotMeshes | None = None
 
     def setup(self) -> None:
-        """Opens the catalog; loads the robot's meshes and compiles the ray tracer unless `kind` is none."""
+        """Opens the catalog; starts the renderer unless `kind` is none."""
         from syngrasp.objects.catalog import Catalog
 
-        config = self._config
         self._catalog = Catalog.open(self._context.catalog)
-        if config.kind == "mjwarp":
-            from syngrasp.rendering.mjwarp import MjWarpRenderer, TraceOptions
-            from syngrasp.robots import make_robot
-
-            options = TraceOptions(config.still_grid, config.still_rays, config.smooth, config.batch)
-            robot = make_robot(self._context.robot)
-            self._renderer = MjWarpRenderer(robot, config.width, config.height, options, config.device)
-        elif config.kind == "mitsuba":
-            from syngrasp.rendering.mitsuba import MitsubaRenderer
+        if self._config.kind != "none":
+            from syngrasp.rendering.parts import RobotMeshes
             from syngrasp.robots import make_robot
 
             robot = make_robot(self._context.robot)
-            self._renderer = MitsubaRenderer(robot, config.width, config.height, config.mitsuba)
-        elif config.kind == "isaacsim":
-            from syngrasp.rendering.isaacsim import IsaacSimRenderer
-            from syngrasp.robots import make_robot
-
-            robot = make_robot(self._context.robot)
-            self._renderer = IsaacSimRenderer(robot, config.width, config.height, config.isaacsim)
+            self._renderer = make_renderer(self._config, robot)
+            self._robot = RobotMeshes(robot)
 
     def process(self, batch: Sequence[Rollout]) -> list[Episode | Rejected]:
         """One episode, or the reason against it, per rollout."""
@@ -121,39 +116,77 @@ class RenderStage:
     def _pictured(
         self, rollout: Rollout, models: Sequence[ObjectModel], attribution: dict[str, dict[str, str]]
     ) -> Episode | Rejected:
-        from syngrasp.rendering.annotate import boxes_from_masks
+        from syngrasp.rendering.annotate import annotate, boxes_from_masks, impression, visibility
 
         config, scene, renderer = self._config, rollout.scene, self._renderer
         assert renderer is not None
-        slot = scene.slot
-        stream = rng(self._context.seed, self.name, slot.shard, slot.episode, slot.attempt)
-        look = draw_look(scene, config.randomize, config.cameras, stream)
+        look = self.look(rollout, models)
         visible = np.zeros(len(look.cameras), np.int32)
 
         def target_seen(masks: NDArray[np.uint8]) -> bool:
             visible[:] = boxes_from_masks(masks, len(models))[1][:, scene.target]
-            return bool(visible.min() >= config.min_target_pixels)
+            seen = visible >= config.min_target_pixels
+            return bool(seen.any() if config.require_target == "any" else seen.all())
 
         pictures = renderer.render(rollout, models, look, accept=target_seen)
         if pictures is None:
             seen = ", ".join(f"{camera.name} {count}" for camera, count in zip(look.cameras, visible, strict=True))
-            return Rejected(self.name, "target_hidden", f"visible pixels: {seen}; {config.min_target_pixels} wanted")
-        boxes, _ = boxes_from_masks(pictures.masks, len(models))
-        intrinsics = [camera.intrinsics(config.width, config.height) for camera in look.cameras]
+            wanted = f"{config.min_target_pixels} wanted in {'one' if config.require_target == 'any' else 'each'}"
+            return Rejected(self.name, "target_hidden", f"visible pixels: {seen}; {wanted}")
+        found = annotate(rollout, models, look.cameras, pictures.masks)
+        names = tuple(camera.name for camera in look.cameras)
         return Episode(
             rollout=rollout,
-            cameras=tuple(camera.name for camera in look.cameras),
+            cameras=names,
             images=pictures.images,
             masks=pictures.masks if config.masks else None,
             depth=pictures.depth if config.depth else None,
-            bbox=boxes,
-            camera_intrinsics=np.array(intrinsics, np.float32),
+            bbox=found.bbox,
+            bbox_full=found.bbox_full,
+            occlusion=found.occlusion,
+            truncated=found.truncated,
+            camera_intrinsics=np.array([c.intrinsics(config.width, config.height) for c in look.cameras], np.float32),
             T_base_camera=np.array([camera.T_base_camera() for camera in look.cameras], np.float32),
             look=look.to_json(),
             attribution=attribution,
+            visibility={name: visibility(found.pixels[:, c, scene.target]) for c, name in enumerate(names)},
+            picture={name: impression(pictures.images[0, c]) for c, name in enumerate(names)},
+            renderer=renderer.describe(),
         )
+
+    def look(self, rollout: Rollout, models: Sequence[ObjectModel]) -> Look:
+        """What a rollout is pictured in: the same whoever asks."""
+        from syngrasp.rendering.parts import rollout_boxes
+
+        slot, config = rollout.scene.slot, self._config
+        assert self._robot is not None
+        name = f"{self.name} {config.look}" if config.look else self.name
+        stream = rng(self._context.seed, name, slot.shard, slot.episode, slot.attempt)
+        occupied = rollout_boxes(rollout, models, self._robot)
+        return draw_look(rollout.scene, config.randomize, config.cameras, stream, occupied)
+
+
+def make_renderer(config: RenderConfig, robot: Robot) -> Renderer:
+    """The renderer that a recipe names. Raises SyngraspError where it cannot run here."""
+    from syngrasp.rendering.textures import TextureFolder
+
+    folder, environments = config.randomize.texture_folder, config.randomize.environment_folder
+    textures = TextureFolder(Path(folder)) if folder else None
+    folders = (textures, Path(environments) if environments else None)
+    if config.kind == "mitsuba":
+        from syngrasp.rendering.mitsuba import MitsubaRenderer
+
+        return MitsubaRenderer(robot, config.width, config.height, config.mitsuba, *folders)
+    if config.kind == "isaacsim":
+        from syngrasp.rendering.isaacsim import IsaacSimRenderer
+
+        return IsaacSimRenderer(robot, config.width, config.height, config.isaacsim, *folders)
+    from syngrasp.rendering.mjwarp import MjWarpRenderer, TraceOptions
+
+    options = TraceOptions(config.still_grid, config.still_rays, config.smooth, config.batch, config.samples)
+    return MjWarpRenderer(robot, config.width, config.height, options, config.device, *folders)
 
 
 def _unpictured(rollout: Rollout, attribution: dict[str, dict[str, str]]) -> Episode:
     nothing: dict[str, Any] = dict.fromkeys(("images", "masks", "depth", "bbox", "camera_intrinsics", "T_base_camera"))
-    return Episode(rollout=rollout, cameras=(), look={}, attribution=attribution, **nothing)
+    return Episode(rollout=rollout, cameras=(), look={}, attribution=attribution, renderer={"kind": "none"}, **nothing)

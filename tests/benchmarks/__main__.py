@@ -20,7 +20,9 @@ SUITES = {  # modules with their arguments, run one after the other
     "motion": [["tests.benchmarks.bench_motion"], ["tests.benchmarks.bench_planners"], ["tests.benchmarks.bench_ik"]],
     "warp_lift": [["tests.benchmarks.bench_warp_lift", "--plans", "120", "--batch", "60"]],
     "physics": [["tests.benchmarks.bench_physics"]],
-    "render": [["tests.benchmarks.bench_render"]],
+    "render": [["tests.benchmarks.bench_render"], ["tests.benchmarks.bench_render_overhead"]],
+    "looks": [["tests.benchmarks.bench_looks"]],
+    "masks": [["tests.benchmarks.bench_masks"]],
     "photoreal": [["tests.benchmarks.bench_photoreal"]],
     "dataset": [["tests.benchmarks.bench_dataset"]],
 }

@@ -93,11 +93,18 @@ def make_episode(
         y, x = np.nonzero(masks[f, c] == 3 + k)
         if len(y):
             bbox[f, c, k] = x.min(), y.min(), x.max() + 1, y.max() + 1
+    # Discs are whole where a full box says so: it is the disc's, drawn alone.
+    full, occlusion = _extents(rollout, masks, size)
+    outside = (full[..., :2] < 0).any(-1) | (full[..., 2:] > size).any(-1)
     K = np.array([[size * 1.2, 0, size / 2], [0, size * 1.2, size / 2], [0, 0, 1]])
     look: dict[str, Any] = {"lights": [{"kind": "dome", "power": 0.7}], "table": "oak"}
     return Episode(
         rollout, CAMERAS, images, masks if extras else None, depth if extras else None, bbox,
         np.stack([K, K]).astype(np.float32), np.stack([_camera(0.0), _camera(1.0)]).astype(np.float32), look, texts,
+        bbox_full=full, occlusion=occlusion, truncated=outside.astype(np.uint8),
+        visibility={name: {"share": 1.0, "least": 9} for name in CAMERAS},
+        picture={name: {"brightness": 0.4, "hue": 0.1, "saturation": 0.3} for name in CAMERAS},
+        renderer={"kind": "synthetic"},
     )  # fmt: skip
 
 
@@ -116,6 +123,27 @@ def _camera(yaw: float) -> Any:
     return se3.make(se3.matrix_from_rpy([-2.0, 0.0, yaw]), [1.0, yaw, 0.5])
 
 
+def _disc(rollout: Rollout, f: int, c: int, k: int, size: int) -> tuple[float, float, float]:
+    """Centre and radius [px], pixels counted at their corners, of object k as camera c sees it."""
+    objects = rollout.object_pose.shape[1]
+    y = size * (0.75 - 0.2 * (float(rollout.object_pose[f, k, 2]) - 0.05))
+    return (k + 0.5) * size / objects + c, y, 0.3 * size / max(3, objects)
+
+
+def _extents(rollout: Rollout, masks: Any, size: int) -> tuple[Any, Any]:
+    frames, objects = rollout.object_pose.shape[:2]
+    full = np.empty((frames, len(CAMERAS), objects, 4), np.float32)
+    occlusion = np.full(full.shape[:3], np.nan, np.float32)
+    v, u = np.mgrid[:size, :size]
+    for f, c, k in np.ndindex(full.shape[:3]):
+        x, y, radius = _disc(rollout, f, c, k, size)
+        full[f, c, k] = x + 0.5 - radius, y + 0.5 - radius, x + 0.5 + radius, y + 0.5 + radius
+        alone = (u - x) ** 2 + (v - y) ** 2 < radius**2
+        if alone.any():
+            occlusion[f, c, k] = (masks[f, c][alone] != 3 + k).mean()
+    return full, occlusion
+
+
 def _draw(rollout: Rollout, size: int) -> tuple[Any, Any, Any]:
     random = rng(3, "draw", rollout.scene.slot.shard, rollout.scene.slot.episode, 0)
     frames, objects = rollout.object_pose.shape[:2]
@@ -127,8 +155,8 @@ def _draw(rollout: Rollout, size: int) -> tuple[Any, Any, Any]:
         arm = int(size * (0.2 + 0.5 * f / frames))
         masks[f, c, :arm, 2 + c : 2 + c + size // 6] = 1
         for k in range(objects):
-            x, y = (k + 0.5) * size / objects, size * (0.75 - 0.2 * (rollout.object_pose[f, k, 2] - 0.05))
-            masks[f, c][(u - x - c) ** 2 + (v - y) ** 2 < (0.3 * size / max(3, objects)) ** 2] = 3 + k
+            x, y, radius = _disc(rollout, f, c, k, size)
+            masks[f, c][(u - x) ** 2 + (v - y) ** 2 < radius**2] = 3 + k
     shade = 0.6 + 0.4 * (u + v) / (2 * size)
     noise = random.normal(0.0, 2.0, (size, size, 1))
     images = (colours[masks] * shade[..., None] + noise).clip(0, 255).astype(np.uint8)

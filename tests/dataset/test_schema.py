@@ -27,6 +27,9 @@ TABLE = {
     "goal_pose": "F 7 float32",
     "object_pose": "F N 7 float32",
     "bbox": "F C N 4 float32",
+    "bbox_full": "F C N 4 float32",
+    "occlusion": "F C N float32",
+    "truncated": "F C N uint8",
     "phase": "F uint8",
     "camera_intrinsics": "E C 3 3 float32",
     "T_base_camera": "E C 4 4 float32",
@@ -45,6 +48,9 @@ def test_objects_are_padded_with_nan() -> None:
     np.testing.assert_array_equal(arrays["object_pose"][:, :2], episode.rollout.object_pose)
     assert np.isnan(arrays["object_pose"][:, 2:]).all()
     assert np.isnan(arrays["bbox"][:, :, 2:]).all()
+    assert np.isnan(arrays["bbox_full"][:, :, 2:]).all()
+    assert np.isnan(arrays["occlusion"][:, :, 2:]).all()
+    assert not arrays["truncated"][:, :, 2:].any()
 
 
 def with_state(name: str, change: Callable[[Any], Any]) -> Callable[[Episode], Episode]:
@@ -72,8 +78,11 @@ BROKEN: dict[str, tuple[Callable[[Episode], Episode], str]] = {
     "no frames": (with_state("phase", lambda a: a[:0]), "no frames"),
     "wrong width": (with_state("goal_pose", lambda a: a[:, :6]), "goal_pose has shape"),
     "half a box": (lambda e: replace(e, bbox=put((0, 0, 0, 2), np.nan)(e.bbox)), "neither finite nor all NaN"),
+    "half a full box": (lambda e: replace(e, bbox_full=put((0, 0, 0, 2), np.nan)(e.bbox_full)), "bbox_full has a box"),
+    "infinite share": (lambda e: replace(e, occlusion=put((0, 0, 0), np.inf)(e.occlusion)), "occlusion has a value"),
+    "no shares": (lambda e: replace(e, occlusion=None), "lacks occlusion"),
     "no boxes": (lambda e: replace(e, bbox=None), "lacks bbox"),
-    "lost images": (lambda e: replace(e, images=None), "without images has T_base_camera, bbox"),
+    "lost images": (lambda e: replace(e, images=None), "without images has T_base_camera, bbox, bbox_full"),
     "cameras": (lambda e: replace(e, cameras=("front",)), r"images has shape .* not \(12, 1"),
     "small masks": (lambda e: replace(e, masks=e.masks[..., :-1]), "masks has shape"),
     "look": (lambda e: replace(e, look={"light": float("nan")}), "cannot be written as JSON"),

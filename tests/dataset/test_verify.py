@@ -51,7 +51,7 @@ def test_the_number_of_threads_changes_nothing(small: Path) -> None:
 def test_a_flipped_byte_is_found_in_every_file(tiny: Path) -> None:
     files = [p for p in tiny.rglob("*") if p.is_file()]
     assert {"dataset.json", "entries.json", "attribution.csv", "episodes.jsonl", "zarr.json"} <= {p.name for p in files}
-    assert len(files) == 2 * 15 + 1 + 1 + 1 + 1 + 2 + 2
+    assert len(files) == 2 * 18 + 1 + 1 + 1 + 1 + 2 + 2
     rng = np.random.default_rng(0)
     for path in files:
         whole = path.read_bytes()
@@ -128,6 +128,13 @@ PLANTED: dict[str, tuple[Callable[[Episode], Episode], str, str]] = {
     "box empty": (picture("bbox", put((2, 0, 0, slice(None)), 4.0)), "bbox", "is empty"),
     "box off": (picture("bbox", add((2, 1, 0, 0), -2.0)), "bbox", "2.0 px away from the extent"),
     "box lost": (picture("bbox", put((2, 1, 0, slice(None)), np.nan)), "bbox", "a mask without a box"),
+    "full box narrow": (picture("bbox_full", add((2, 1, 0, 2), -4.0)), "bbox_full", "does not hold the visible box"),
+    "full box empty": (picture("bbox_full", put((2, 0, 0, slice(None)), 4.0)), "bbox_full", "is empty"),
+    "full box lost": (picture("bbox_full", put((3, 1, 0, slice(None)), np.nan)), "truncated", "in frame 3"),
+    "truncated": (picture("truncated", put((4, 0, 1), 1)), "truncated", "leaves the image in frame 4"),
+    "share": (picture("occlusion", put((4, 0, 1), 1.5)), "occlusion", "is not within 0 and 1 in frame 4"),
+    "share lost": (picture("occlusion", put((4, 0, 1), np.nan)), "occlusion", "says that nothing is visible"),
+    "share of one": (picture("occlusion", put((4, 0, 1), 1.0)), "occlusion", "says that nothing is visible"),
     "unknown label": (picture("masks", put((1, 0, 0, 0), 9)), "masks", "labels beyond the scene's 3 objects"),
     "black image": (picture("images", put((5, 1), 0.0)), "images", "all of one colour"),
     "focal length": (picture("camera_intrinsics", put((0, 0, 0), -1.0)), "camera_intrinsics", "pinhole"),

@@ -9,14 +9,12 @@ import pytest
 from pydantic import ValidationError
 
 from syngrasp import se3
-from syngrasp.errors import UnknownName
 from syngrasp.rendering.annotate import boxes_from_masks
-from syngrasp.rendering.cameras import displace, look_at, project
+from syngrasp.rendering.cameras import displace, project
 from syngrasp.rendering.look import Look
 from syngrasp.rendering.packing import blackbody
 from syngrasp.rendering.randomize import PAPER_CAMERAS, RandomizeConfig, draw_look
 from syngrasp.rendering.shapes import SRGB_TO_LINEAR, mip_chain
-from syngrasp.rendering.textures import FAMILIES, make_texture
 from syngrasp.seeding import named_rng
 from tests.rendering import scenes
 
@@ -49,7 +47,7 @@ def test_draws_stay_in_range_and_fill_it() -> None:
     assert temperatures.max() <= config.light_temperature[1]
     assert np.ptp(temperatures) > 0.9 * (config.light_temperature[1] - config.light_temperature[0])
     for name, camera in PAPER_CAMERAS.items():
-        nominal = look_at(camera.position, camera.target)
+        nominal = se3.look_at(camera.position, camera.target)
         poses = [next(c for c in look.cameras if c.name == name).T_base_camera() for look in looks]
         shifts = [np.linalg.norm(T[:3, 3] - nominal[:3, 3]) for T in poses]
         turns = [np.abs(se3.rpy_from_matrix(nominal[:3, :3].T @ T[:3, :3])).max() for T in poses]
@@ -78,23 +76,6 @@ def test_displaced_cameras_fill_the_ball_evenly() -> None:
     shifts = np.array([displace(start, 1.0, 0.0, rng)[:3, 3] for _ in range(3000)])
     np.testing.assert_allclose(shifts.mean(axis=0), 0.0, atol=0.03)
     np.testing.assert_allclose((np.linalg.norm(shifts, axis=1) ** 3).mean(), 0.5, atol=0.03)
-
-
-@pytest.mark.parametrize("family", sorted(FAMILIES))
-def test_textures_repeat_by_seed_and_tile_seamlessly(family: str) -> None:
-    one, other = make_texture(family, 5, 128), make_texture(family, 6, 128)
-    assert one.shape == (128, 128, 3)
-    np.testing.assert_array_equal(one, make_texture(family, 5, 128))
-    assert (one != other).any()
-    for axis in (0, 1):
-        steps = np.abs(np.diff(one.astype(float), axis=axis)).mean(axis=(1 - axis, 2))
-        seam = np.abs(np.take(one, 0, axis).astype(float) - np.take(one, -1, axis)).mean()
-        assert seam <= 1.5 * steps.max() + 2.0
-
-
-def test_an_unknown_family_is_named() -> None:
-    with pytest.raises(UnknownName, match="did you mean 'marble'"):
-        make_texture("marbel", 0)
 
 
 def test_mip_levels_keep_the_mean_light() -> None:

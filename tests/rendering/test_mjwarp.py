@@ -147,6 +147,23 @@ def test_textures_are_upright(shot: Shot) -> None:
     assert (image[..., 2] - image[..., 0])[mask & lower].mean() > 30
 
 
+def test_a_patch_of_an_atlas_keeps_its_colour(robot: Robot, renderer: MjWarpRenderer, look: Look) -> None:
+    """A blue texture with a yellow patch of 8 pixels: faces that have their colour from it are yellow from afar too."""
+    texture = np.zeros((512, 512, 3), np.uint8)
+    texture[:], texture[-8:, :8] = (10, 20, 200), (230, 190, 20)
+    box = trimesh.creation.box((0.06, 0.05, 0.08))
+    uv = np.full((3 * len(box.faces), 2), 4.0 / 512, np.float32)
+    below = np.flatnonzero(np.repeat(box.face_normals[:, 2] < -0.5, 3))
+    uv[below] = np.tile([(0.0, 0.0), (1.0, 0.0), (0.0, 1.0)], (2, 1))  # what nobody sees spans all of the atlas
+    models = [scenes.object_model("lid", box, (1.0, 1.0, 1.0), uv=uv, texture=texture)]
+    rollout = scenes.rollout(scenes.scene(models), robot.q_home, robot.q_home, 1)
+    pictures = renderer.render(rollout, models, look)
+    assert pictures is not None
+    seen = pictures.images[0, 0][pictures.masks[0, 0] == 3].astype(float)
+    assert len(seen) > 20
+    assert (seen[:, 0] > 2.0 * seen[:, 2]).mean() > 0.8  # all but its outline
+
+
 def test_scale_scales(renderer: MjWarpRenderer, shot: Shot) -> None:
     scene = shot.rollout.scene
     grown = tuple(replace(placed, scale=1.3) for placed in scene.objects)
@@ -296,3 +313,25 @@ def test_polished_tables_mirror_what_stands_and_what_moves(renderer: MjWarpRende
             more = red[0].mean() - red[1].mean()
             assert more > least
             assert roughness < 0.5 or more < 3.0
+
+
+def test_mirror_images_of_moving_things_are_smooth(renderer: MjWarpRenderer, robot: Robot, look: Look) -> None:
+    """What a white bar that moves high over a rough metal table changes there is free of specks."""
+    models = [scenes.object_model("bar", trimesh.creation.box((0.03, 0.5, 0.03)), (0.9, 0.9, 0.9))]
+    q = robot.q_home.copy()
+    q[1] -= 0.8
+    rollout = scenes.rollout(scenes.scene(models), q, q + 0.01, 2)
+    poses, far = rollout.object_pose.copy(), np.array([0, 0, 5, 0, 0, 0, 0], np.float32)
+    poses[:, 0, :3] = [[0.45, 0.0, 0.2], [0.45, 0.0, 0.22]]
+    materials = tuple(replace(m, family="plain", tint=(0.5, 0.5, 0.5), roughness=0.35, metallic=1.0, bump=0.0)
+                      if m.name == "table" else m for m in look.materials)  # fmt: skip
+    metal = replace(look, materials=materials, sensor=replace(look.sensor, noise=0.0, blur=0.0), lights=())
+    there = renderer.render(replace(rollout, object_pose=poses), models, metal)
+    gone = renderer.render(replace(rollout, object_pose=poses + far), models, metal)
+    assert there is not None
+    assert gone is not None
+    table = (there.masks[0, 0] == TABLE) & (gone.masks[0, 0] == TABLE)
+    change = np.where(table, (there.images[0, 0].astype(float) - gone.images[0, 0]).mean(axis=-1), np.nan)
+    bend = np.abs(np.diff(change, 2, axis=1))
+    assert np.nanmax(np.abs(change)) > 8.0
+    assert np.nanmax(bend) < 0.2 * np.nanmax(np.abs(change))

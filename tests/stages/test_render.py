@@ -12,7 +12,8 @@ import pytest
 
 from syngrasp.objects.catalog import write_catalog, write_object
 from syngrasp.records import Episode, Rollout, Slot
-from syngrasp.rendering.annotate import FIRST_OBJECT
+from syngrasp.rendering.labels import FIRST_OBJECT
+from syngrasp.rendering.randomize import PAPER_CAMERAS, CameraConfig
 from syngrasp.robots import RobotConfig, make_robot
 from syngrasp.stage import Rejected
 from syngrasp.stages.context import StageContext
@@ -60,6 +61,14 @@ def test_an_episode_is_whole(stage: RenderStage, rollout: Rollout) -> None:
         y, x = np.nonzero(episode.masks[f, c] == FIRST_OBJECT + i)
         expected = [x.min(), y.min(), x.max() + 1, y.max() + 1] if len(x) else [np.nan] * 4
         np.testing.assert_array_equal(episode.bbox[f, c, i], expected)
+    assert episode.bbox_full is not None
+    assert episode.occlusion is not None
+    assert episode.truncated is not None
+    assert episode.bbox_full.shape == (4, 2, 4, 4)
+    assert episode.occlusion.shape == episode.truncated.shape == (4, 2, 4)
+    assert set(episode.visibility) == set(episode.picture) == {"front", "side"}
+    assert set(episode.picture["front"]) == {"brightness", "hue", "saturation"}
+    assert (episode.renderer["kind"], episode.renderer["device"]) == ("mjwarp", "cpu")
     assert episode.camera_intrinsics is not None
     assert episode.T_base_camera is not None
     assert episode.camera_intrinsics.shape == (2, 3, 3)
@@ -85,6 +94,36 @@ def test_a_hidden_target_is_refused(stage: RenderStage, rollout: Rollout) -> Non
     assert isinstance(answer, Rejected)
     assert (answer.stage, answer.reason) == ("render", "target_hidden")
     assert "front 0, side 0" in answer.detail
+    assert "wanted in one" in answer.detail
+
+
+def test_a_target_that_one_camera_sees_is_enough_unless_all_must(context: StageContext, rollout: Rollout) -> None:
+    """A third camera looks away from the table."""
+    away = CameraConfig(position=(1.0, 0.0, 0.5), target=(3.0, 0.0, 0.5))
+    cameras = {"front": PAPER_CAMERAS["front"], "away": away}
+    answers = {}
+    for wanted in ("any", "all"):
+        stage = RenderStage(RenderConfig(**SMALL, cameras=cameras, require_target=wanted), context)
+        stage.setup()
+        (answers[wanted],) = stage.process([rollout])
+    episode, refused = answers["any"], answers["all"]
+    assert isinstance(episode, Episode)
+    assert episode.visibility["away"] == {"share": 0.0, "least": 0}
+    assert episode.visibility["front"]["share"] == 1.0
+    assert isinstance(refused, Rejected)
+    assert "away 0; 4 wanted in each" in refused.detail
+
+
+def test_another_number_draws_another_look_of_the_same_slot(context: StageContext, rollout: Rollout) -> None:
+    looks = []
+    for number in (0, 1, 2, 1):
+        stage = RenderStage(RenderConfig(**SMALL, look=number), context)
+        stage.setup()
+        (episode,) = stage.process([rollout])
+        assert isinstance(episode, Episode)
+        looks.append(episode.look)
+    assert looks[1] == looks[3]
+    assert looks[0] != looks[1] != looks[2] != looks[0]
 
 
 def test_without_pictures_nothing_heavy_is_imported(context: StageContext, rollout: Rollout) -> None:
