@@ -18,7 +18,7 @@ from syngrasp.rendering.mitsuba_meshes import Group, VertexMesh, block_meshes
 from syngrasp.rendering.packing import blackbody
 from syngrasp.rendering.shapes import SRGB_TO_LINEAR, linear_to_srgb
 from syngrasp.rendering.surfaces import Finish
-from syngrasp.rendering.textures import TextureFolder, material_image
+from syngrasp.rendering.textures import TextureFolder, material_height, material_image
 
 F32 = NDArray[np.float32]
 U8 = NDArray[np.uint8]
@@ -31,8 +31,6 @@ SPOTS = 12
 
 FIRST_VISIBLE = 0.004
 """Smallest radius of a lamp's ball [m]."""
-
-LUMINANCE = np.array([0.2126, 0.7152, 0.0722])
 
 
 class EpisodeScene:
@@ -58,7 +56,7 @@ class EpisodeScene:
             mesh = block_meshes([block for block in blocks if block.material == material], own)
             image = material_image(own, 512, textures)
             bsdf = _opaque(_bitmap(image, own.tint), own.roughness, own.metallic)
-            still[f"block{k}"] = _mesh(f"block{k}", mesh, _embossed(bsdf, image, own))
+            still[f"block{k}"] = _mesh(f"block{k}", mesh, _embossed(bsdf, own, textures))
         moving: dict[str, Any] = {}
         for k, group in enumerate(groups):
             vertices, normals = group.placed(0)
@@ -172,15 +170,15 @@ def _glass(color: dict[str, Any], finish: Finish) -> dict[str, Any]:
     }  # fmt: skip
 
 
-def _embossed(bsdf: dict[str, Any], image: U8, material: MaterialLook) -> dict[str, Any]:
-    """The surface with its texture's luminance as relief."""
+def _embossed(bsdf: dict[str, Any], material: MaterialLook, textures: TextureFolder | None) -> dict[str, Any]:
+    """The surface with its texture's relief, heights in metres."""
     import mitsuba as mi
 
-    if material.bump <= 0.0:
+    height = material_height(material, 512, textures) if material.bump > 0.0 else None
+    if height is None:
         return bsdf
-    height = (image[::-1] @ LUMINANCE / 255.0).astype(np.float32)[..., None]
-    # texture coordinates are in tiles, the relief in metres
-    relief = {"type": "bitmap", "bitmap": mi.Bitmap(height), "raw": True, "wrap_mode": "repeat"}
+    rows = np.ascontiguousarray(height[::-1], np.float32)[..., None]
+    relief = {"type": "bitmap", "bitmap": mi.Bitmap(rows), "raw": True, "wrap_mode": "repeat"}
     return {"type": "bumpmap", "relief": relief, "scale": float(material.bump), "own": bsdf}
 
 
