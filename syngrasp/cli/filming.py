@@ -57,7 +57,9 @@ def _look(scene: Scene) -> Look:
 
     x, y, z = (float(v) for v in scene.objects[scene.target].pose[:3])
     side = CameraConfig(position=(x + ASIDE[0], y + ASIDE[1], z + ASIDE[2]), target=(x, y, z + 0.07))
-    ranges = RandomizeConfig.model_validate({"camera_radius": 0.0, "camera_angle": 0.0, "fovy": (CLOSE_UP, CLOSE_UP)})
+    still = {"camera_radius": 0.0, "camera_angle": 0.0, "fovy": (CLOSE_UP, CLOSE_UP)}
+    plain = {"props": (0, 0), "transparent": 0.0}  # nothing that hides what the hand does
+    ranges = RandomizeConfig.model_validate(still | plain)
     stream = named_rng(0, "film", scene.slot.shard, scene.slot.episode, scene.slot.attempt)
     return draw_look(scene, ranges, {"side": side}, stream)
 

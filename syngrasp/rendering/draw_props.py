@@ -46,6 +46,7 @@ _FAMILIES: dict[str, tuple[str, ...]] = {
     "ball": ("plain", "stripes", "noise", "leather"),
     "chair": ("wood", "wood", "plain", "metal"),
     "cupboard": ("wood", "wood", "plain", "metal"),
+    "picture": ("picture",),
 }
 _OTHERS = ("plain", "plain", "marble", "granite", "terrazzo", "metal", "noise", "stripes", "wood")
 _ALIASES = {"cylinder": ("can", "cup", "mug", "jar"), "box": ("box", "carton"), "books": ("book",), "ball": ("ball",)}
@@ -123,8 +124,8 @@ def _wanted(site: Site, config: PropRanges, rng: Rng) -> list[tuple[str, str, st
     streams = rng.spawn(len(chosen))
     out = []
     for i, ((kind, place), stream) in enumerate(zip(chosen, streams, strict=True)):
-        families = ("plain", "wood") if place.startswith("skirting") else _FAMILIES.get(kind, _OTHERS)
-        out.append((kind, f"prop{i}", place, ("picture",) if kind == "picture" else families, stream))
+        families = _FAMILIES.get(kind, ("plain",) if kind in PAINTED else _OTHERS)
+        out.append((kind, f"prop{i}", place, ("plain", "wood") if place.startswith("skirting") else families, stream))
     return out
 
 
@@ -143,7 +144,7 @@ def _prop_material(
         return replace(material, tile=1.0, offset=(0.0, 0.0), angle=0.0)
     if material.family == "picture":
         return replace(material, tile=1.3 * max(prop.size))
-    return replace(material, metallic=0.0) if prop.kind in PAINTED else material
+    return material
 
 
 def _put(site: Site, kind: str, name: str, place: str, config: PropRanges, rng: Rng) -> PropLook | None:

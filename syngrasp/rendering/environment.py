@@ -38,20 +38,24 @@ def environment_map(look: EnvironmentLook, height: int = 64, folder: Path | None
         if sky_light(radiance) < 1e-6:
             raise PictureFolderError(Path(look.file), "has no light in its upper half")
         return scaled(radiance, look.intensity)
+    if look.kind == "studio":
+        return scaled(_studio(look, height), look.intensity)
     towards = rotated(directions(height), -look.rotation)
     if look.kind == "gradient":
         return scaled(_gradient(look, towards), look.intensity)
-    if look.kind == "studio":
-        return scaled(studio_radiance(look.seed, towards), look.intensity)
     return scaled(sky_radiance(rotated(np.array(look.sun), -look.rotation), look.turbidity, towards), look.intensity)
 
 
 def directions(height: int) -> F64:
     """Unit directions (height, 2·height, 3) in base of a map's texels."""
-    polar = (np.arange(height) + 0.5) * np.pi / height
-    azimuth = (np.arange(2 * height) + 0.5) * np.pi / height
-    x, y = np.sin(polar)[:, None] * np.cos(azimuth), np.sin(polar)[:, None] * np.sin(azimuth)
-    return np.stack([x, y, np.broadcast_to(np.cos(polar)[:, None], x.shape)], axis=-1)
+    return _at(np.arange(height)[:, None] + 0.5, np.arange(2 * height)[None] + 0.5, height)
+
+
+def _at(row: NDArray[np.floating], column: NDArray[np.floating], height: int) -> F64:
+    """Unit directions (…, 3) of places in a map, in texels from its corner."""
+    polar, azimuth = row * np.pi / height, column * np.pi / height
+    x, y = np.sin(polar) * np.cos(azimuth), np.sin(polar) * np.sin(azimuth)
+    return np.stack([x, y, np.broadcast_to(np.cos(polar), x.shape)], axis=-1)
 
 
 def rotated(towards: F64, angle: float) -> F64:
@@ -71,6 +75,18 @@ def sky_light(radiance: NDArray[np.floating]) -> float:
 def scaled(radiance: NDArray[np.floating], intensity: float) -> F32:
     """A map scaled so that a surface facing up gets irradiance / π of luminance `intensity`."""
     return (radiance * (intensity / max(sky_light(radiance), 1e-9))).astype(np.float32)
+
+
+def _studio(look: EnvironmentLook, height: int) -> F32:
+    """A generated room. Texels on its edges are the mean over themselves, for cameras see them much enlarged."""
+    radiance = studio_radiance(look.seed, rotated(directions(height), -look.rotation))
+    light = np.log(radiance.max(axis=-1) + 1e-3)
+    jump = (np.abs(light - np.roll(light, 1, axis=1)) > 0.04) | (np.abs(light - np.roll(light, 1, axis=0)) > 0.04)
+    row, column = np.nonzero(jump | np.roll(jump, -1, axis=1) | np.roll(jump, -1, axis=0))
+    step = (np.arange(4) + 0.5) / 4.0
+    inside = _at((row[:, None] + step)[:, :, None], (column[:, None] + step)[:, None], height)
+    radiance[row, column] = studio_radiance(look.seed, rotated(inside, -look.rotation)).mean(axis=(1, 2))
+    return radiance
 
 
 def _gradient(look: EnvironmentLook, towards: F64) -> F64:

@@ -38,7 +38,7 @@ def prop_box(prop: PropLook) -> F64:
     return np.stack([base - half, base + half + (0.0, 0.0, prop.size[2])])
 
 
-def _paint(rng: Rng, s: tuple[float, float] = (0.1, 0.85), v: tuple[float, float] = (0.1, 0.8)) -> F64:
+def _paint(rng: Rng, s: tuple[float, float] = (0.05, 0.75), v: tuple[float, float] = (0.25, 0.95)) -> F64:
     return np.array(colorsys.hsv_to_rgb(rng.uniform(), rng.uniform(*s), rng.uniform(*v))) ** 2.2
 
 
@@ -136,10 +136,10 @@ def _plant(rng: Rng, size: F64) -> Solid:
     parts.append(
         turned([(0, 0), (0.87 * wide, 0), (0, 0.004)], 14).moved((0, 0, 0.91 * pot)).painted((0.04, 0.025, 0.02))
     )
-    green = np.array([rng.uniform(0.03, 0.2), rng.uniform(0.16, 0.4), rng.uniform(0.02, 0.12)])
+    green = np.array([rng.uniform(0.06, 0.28), rng.uniform(0.22, 0.5), rng.uniform(0.04, 0.16)])
     rise, droop, slim = rng.uniform(0.9, 1.35), rng.uniform(0.3, 1.4), rng.uniform(0.1, 0.35)
     grown = height - 0.92 * pot
-    for i in range(int(rng.integers(9, 22))):
+    for i in range(int(rng.integers(12, 30))):
         up = np.clip(rise + rng.normal(0, 0.2), 0.3, 1.45)
         length = min(reach / max(np.cos(max(up - 0.5 * droop, 0.0)), 0.25), grown / max(np.sin(up), 0.3))
         blade = leaf(0.85 * length * rng.uniform(0.6, 1.0), slim * length * rng.uniform(0.7, 1.2), up, droop)

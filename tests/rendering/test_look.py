@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 
 import numpy as np
 import pytest
+from PIL import Image
 from pydantic import ValidationError
 
 from syngrasp import se3
 from syngrasp.rendering.annotate import boxes_from_masks
 from syngrasp.rendering.cameras import displace, project
+from syngrasp.rendering.files import PictureFolderError
 from syngrasp.rendering.look import Look
 from syngrasp.rendering.packing import blackbody
 from syngrasp.rendering.randomize import PAPER_CAMERAS, RandomizeConfig, draw_look
@@ -53,6 +56,75 @@ def test_draws_stay_in_range_and_fill_it() -> None:
         turns = [np.abs(se3.rpy_from_matrix(nominal[:3, :3].T @ T[:3, :3])).max() for T in poses]
         assert 0.13 < max(shifts) <= 0.15 + 1e-9
         assert np.deg2rad(4.8) < max(turns) <= np.deg2rad(5.0) + 1e-9
+
+
+def test_everything_that_varies_stays_in_the_recipes_ranges() -> None:
+    config = RandomizeConfig()
+    looks = [draw(seed, config) for seed in range(200)]
+    shining = [look.sensor for look in looks]
+    for name, field in (("blur", "blur"), ("vignette", "vignette"), ("exposure", "exposure"), ("contrast", "contrast"),
+                        ("saturation", "saturation"), ("noise", "sensor_noise")):  # fmt: skip
+        low, high = getattr(config, field)
+        values = np.array([getattr(sensor, name) for sensor in shining])
+        assert low <= values.min() < low + 0.1 * (high - low)
+        assert high - 0.1 * (high - low) < values.max() <= high
+    balance = np.log([sensor.white_balance for sensor in shining])
+    assert np.abs(balance).max() <= config.white_balance + 1e-9
+    assert {look.environment.kind for look in looks} == set(config.environments)
+    assert {look.table.shape for look in looks} == set(config.table_shapes)
+    assert {look.table.support for look in looks} == set(config.table_supports)
+    walls = np.mean([[side in look.room.walls for side in ("-x", "-y")] for look in looks], axis=0)
+    np.testing.assert_allclose(walls, config.walls, atol=0.1)
+    assert {len(look.lights) for look in looks} == set(range(config.lights[0], config.lights[1] + 1))
+    assert max(sum(p.kind == "picture" for p in look.props) for look in looks) == config.pictures[1]
+    for look in looks:
+        assert config.fovy[0] <= np.rad2deg(look.cameras[0].fovy) <= config.fovy[1]
+        assert len({material.name for material in look.materials}) == len(look.materials)
+        for material in look.materials:
+            assert 1.0 - config.tint <= min(material.tint)
+            assert max(material.tint) <= 1.0
+            assert 0.0 <= material.roughness <= 1.0
+            assert 0.0 <= material.bump < 0.01
+            assert (material.metallic > 0.0) == (material.family == "metal")
+
+
+def test_glass_shine_and_metal_come_as_often_as_the_recipe_says() -> None:
+    scene = scenes.scene(scenes.household())
+    config = RandomizeConfig(transparent=0.3, glossy=0.2, object_metallic=0.1)
+    objects = [
+        o for seed in range(300) for o in draw_look(scene, config, PAPER_CAMERAS, named_rng(seed, "glass")).objects
+    ]
+    glass = [o for o in objects if o.transmission > 0.0]
+    assert len(glass) / len(objects) == pytest.approx(0.3, abs=0.04)
+    assert {o.transmission for o in glass} == {1.0}
+    assert all(config.glass_ior[0] <= o.ior <= config.glass_ior[1] for o in glass)
+    solid = [o for o in objects if o.transmission == 0.0]
+    assert np.mean([o.roughness <= 0.3 for o in solid]) == pytest.approx(0.2, abs=0.04)
+    assert np.mean([o.metallic > 0.0 for o in solid]) == pytest.approx(0.1, abs=0.03)
+
+
+def test_a_change_of_one_group_leaves_the_others() -> None:
+    plain, other = draw(5), draw(5, RandomizeConfig(props=(0, 0), furniture=(0, 0), sensor_noise=(0.0, 0.0)))
+    assert (plain.cameras, plain.room, plain.table, plain.robot) == (
+        other.cameras,
+        other.room,
+        other.table,
+        other.robot,
+    )
+    assert plain.materials[:5] == other.materials[:5]
+    assert plain.props != other.props
+
+
+def test_the_users_textures_are_named_by_looks(tmp_path: Path) -> None:
+    for name in ("oak.png", "tiles.jpg"):
+        Image.fromarray(np.full((8, 8, 3), 90, np.uint8)).save(tmp_path / name)
+    (tmp_path / "notes.txt").write_text("no picture")
+    config = RandomizeConfig(texture_folder=str(tmp_path), texture_folder_share=1.0)
+    looks = [draw(seed, config) for seed in range(20)]
+    assert {look.material(name).family for look in looks for name in ("table", "floor", "wall")} == {"file"}
+    assert {look.material("table").file for look in looks} == {"oak.png", "tiles.jpg"}
+    with pytest.raises(PictureFolderError, match=r"no such folder \(render\.randomize\.texture_folder\)"):
+        draw(0, RandomizeConfig(texture_folder=str(tmp_path / "gone"), texture_folder_share=1.0))
 
 
 def test_ranges_the_wrong_way_round_are_refused() -> None:
