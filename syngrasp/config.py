@@ -5,7 +5,6 @@
 
 from __future__ import annotations
 
-import copy
 import hashlib
 import json
 from collections.abc import Mapping, Sequence
@@ -151,23 +150,8 @@ def load_recipe(recipe: str | Path = DEFAULT_RECIPE, overrides: Sequence[str] = 
     """
     values = _read(_recipe_path(recipe))
     for override in overrides:
-        _apply(values, override)
+        apply_override(values, override)
     return parse_recipe(_with_cameras(values))
-
-
-def change_recipe(values: Mapping[str, Any], overrides: Sequence[str], sections: Sequence[str]) -> Recipe:
-    """A resolved recipe's values with overrides "a.b=c", all of them in some of its sections.
-
-    Cameras add to those that it has or change them; one that is null is left out. Raises as `load_recipe` does, and
-    RecipeError for an override elsewhere.
-    """
-    changed = copy.deepcopy(dict(values))
-    for override in overrides:
-        if override.partition(".")[0].strip() not in sections:
-            valid = ", ".join(f"{section}.…" for section in sections)
-            raise RecipeError(f"override {override!r} changes more than pictures; valid: {valid}")
-        _apply(changed, override)
-    return parse_recipe(_upon_cameras(changed, values["render"]["cameras"]))
 
 
 def parse_recipe(values: Mapping[str, Any]) -> Recipe:
@@ -223,7 +207,8 @@ def _read(path: Path) -> dict[str, Any]:
     return values
 
 
-def _apply(values: dict[str, Any], override: str) -> None:
+def apply_override(values: dict[str, Any], override: str) -> None:
+    """Puts "a.b=c" into a recipe's values. Raises RecipeError where it cannot be read."""
     key, equals, text = override.partition("=")
     if not equals or not key.strip():
         raise RecipeError(f"override {override!r} must read key=value, for example layout.count=[1,8]")
@@ -249,10 +234,11 @@ def _with_cameras(values: dict[str, Any]) -> dict[str, Any]:
     own = RenderConfig().model_dump()["cameras"]
     if kind is not None:
         own = _beneath(kind.recipe.get("render", {}).get("cameras", {}), own, 2)
-    return _upon_cameras(values, own)
+    return upon_cameras(values, own)
 
 
-def _upon_cameras(values: Mapping[str, Any], own: Mapping[str, Any]) -> dict[str, Any]:
+def upon_cameras(values: Mapping[str, Any], own: Mapping[str, Any]) -> dict[str, Any]:
+    """Recipe values whose cameras add to these or change them; those that are null are left out."""
     out = _beneath(values, {"render": {"cameras": own}}, 4)
     render = out["render"]
     if isinstance(render, dict) and isinstance(render["cameras"], dict):

@@ -15,9 +15,9 @@ import pytest
 
 from syngrasp import dataset
 from syngrasp.cli import run as command
-from syngrasp.config import change_recipe
 from syngrasp.errors import DatasetError, RecipeError, UnknownName
 from syngrasp.generate import execute
+from syngrasp.generate.again import change_recipe
 from syngrasp.generate.jobs import STAGES
 from syngrasp.records import Slot
 from tests.dataset.datasets import create
@@ -196,7 +196,7 @@ def test_cameras_add_to_those_of_the_dataset() -> None:
     values = recipe().model_dump(mode="json")
     values["render"]["cameras"].pop("side")
     setting = "render.cameras.top={position: [0.5, 0, 1.2], target: [0.5, 0, 0]}"
-    changed = change_recipe(values, [setting, "render.cameras.front.position=[1.0, 0, 0.5]"], ("render",))
+    changed = change_recipe(values, [setting, "render.cameras.front.position=[1.0, 0, 0.5]"])
     assert list(changed.render.cameras) == ["front", "top"]
     assert changed.render.cameras["front"].position == (1.0, 0.0, 0.5)
-    assert list(change_recipe(values, [setting, "render.cameras.front=null"], ("render",)).render.cameras) == ["top"]
+    assert list(change_recipe(values, [setting, "render.cameras.front=null"]).render.cameras) == ["top"]

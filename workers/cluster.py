@@ -19,6 +19,7 @@ import ray
 
 from syngrasp.config import ExecutionConfig, PoolConfig, Recipe
 from syngrasp.errors import SyngraspError
+from syngrasp.stages.render import RenderConfig
 
 # One thread per process: the pools already use every core.
 THREADS = dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUMBA_NUM_THREADS"), "1")
@@ -90,15 +91,14 @@ def _hush() -> None:
 def pool_sizes(recipe: Recipe, cpus: float, gpus: float) -> dict[str, PoolSize]:
     """How a cluster is divided among the stages, where the recipe does not say.
 
-    With pictures nearly all time goes into rendering: every GPU (`render.device: cuda`) or every core
-    has a render actor. Without
-    pictures physics (layout, lift) takes most.
+    With pictures nearly all time goes into rendering: every GPU, for renderers that need one, or every core has a
+    render actor. Without pictures physics (layout, lift) takes most.
 
     Actors reserve half of the cores that they use: Ray fills a node to half before it takes the next, so each node
     gets actors by its size, and when nodes are lost the actors that are left behind find room on the others.
     """
     pictures = recipe.render.kind != "none"
-    on_gpus = pictures and recipe.render.device == "cuda"
+    on_gpus = _renders_on_gpus(recipe.render)
     if not pictures:
         actors = _in_proportion({"layout": 0.2, "grasp": 0.05, "plan": 0.05, "lift": 0.6, "render": 0.1}, cpus)
     elif on_gpus:
@@ -117,6 +117,12 @@ def pool_sizes(recipe: Recipe, cpus: float, gpus: float) -> dict[str, PoolSize]:
         num_gpus = 1.0 if stage == "render" and on_gpus else 0.0
         sizes[stage] = _as_asked(getattr(recipe.execution, stage), PoolSize(count, num_cpus, num_gpus))
     return sizes
+
+
+def _renders_on_gpus(render: RenderConfig) -> bool:
+    if render.kind == "mitsuba":
+        return render.mitsuba.variant == "cuda"
+    return render.kind == "isaacsim" or (render.kind == "mjwarp" and render.device == "cuda")
 
 
 def check_room(sizes: Mapping[str, PoolSize], nodes: Sequence[Mapping[str, Any]]) -> None:

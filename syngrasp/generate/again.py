@@ -6,16 +6,17 @@ the new cameras do not see stays empty. What the earlier stages did is counted a
 
 from __future__ import annotations
 
+import copy
 import os
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from syngrasp.config import Recipe, change_recipe
-from syngrasp.errors import DatasetError
+from syngrasp.config import Recipe, apply_override, parse_recipe, upon_cameras
+from syngrasp.errors import DatasetError, RecipeError
 from syngrasp.generate.factory import RecipeStages, StageFactory
 from syngrasp.generate.jobs import RENDER_STAGE, STAGES, Outcome, SlotRecord
 from syngrasp.generate.run import Run, versions
@@ -101,7 +102,7 @@ def prepare_again_with(
     if _place(old) == _place(storage):
         raise DatasetError(old.url, "cannot be rendered onto itself; name another --out")
     counts = {"seed": info.seed, "shards": info.shards, "episodes_per_shard": info.episodes_per_shard}
-    recipe = change_recipe({**info.recipe, **counts}, settings, SECTIONS)
+    recipe = change_recipe({**info.recipe, **counts}, settings)
     if catalog_hash != info.catalog_hash:
         raise DatasetError(old.url, "was made from another catalog; name the right one with --catalog")
     ready = dataset.committed_shards(old)
@@ -123,6 +124,21 @@ def prepare_again_with(
     # Only what can be made now counts as asked for.
     now = recipe.model_copy(update={"shards": len(committed | set(ready))})
     return Run(now, store, missing, factory(recipe), new, stages=(RENDER_STAGE,))
+
+
+def change_recipe(values: Mapping[str, Any], overrides: Sequence[str]) -> Recipe:
+    """A resolved recipe's values with overrides "a.b=c", all of them in SECTIONS.
+
+    Cameras add to those that it has or change them; one that is null is left out. Raises as `load_recipe` does, and
+    RecipeError for an override elsewhere.
+    """
+    changed = copy.deepcopy(dict(values))
+    for override in overrides:
+        if override.partition(".")[0].strip() not in SECTIONS:
+            valid = ", ".join(f"{section}.…" for section in SECTIONS)
+            raise RecipeError(f"override {override!r} changes more than pictures; valid: {valid}")
+        apply_override(changed, override)
+    return parse_recipe(upon_cameras(changed, values["render"]["cameras"]))
 
 
 def _place(storage: Storage) -> str:

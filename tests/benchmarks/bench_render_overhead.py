@@ -70,7 +70,7 @@ def _episode(
         spent["bare"] = cpu(lambda: made.append(renderer.render(rollout, models, look)))
 
     if bare_first:
-        bare(stage.look(rollout))
+        bare(stage.look(rollout, models))
     spent["stage"] = cpu(lambda: made.append(stage.process([rollout])[0]))
     episode = next(item for item in made if isinstance(item, Episode))
     look = Look.from_json(episode.look)

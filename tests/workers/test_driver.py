@@ -176,8 +176,13 @@ def test_pools_fit_a_cluster_and_grow_with_it(kind: str, cpus: int) -> None:
         assert sizes["render"].actors == cpus
 
 
-def test_rendering_on_gpus_has_an_actor_a_gpu() -> None:
-    sizes = pool_sizes(recipe(render={"device": "cuda"}), 64, 8)
+@pytest.mark.parametrize(
+    "render",
+    [{"device": "cuda"}, {"kind": "mitsuba", "mitsuba": {"variant": "cuda"}}, {"kind": "isaacsim"}],
+    ids=lambda render: render.get("kind", "mjwarp"),
+)
+def test_rendering_on_gpus_has_an_actor_a_gpu(render: dict[str, Any]) -> None:
+    sizes = pool_sizes(recipe(render=render), 64, 8)
     assert (sizes["render"].actors, sizes["render"].num_gpus) == (8, 1.0)
 
 
