@@ -58,7 +58,7 @@ class SensorRanges(Ranges):
 
     blur: Range = Field((0.0, 0.6), description="standard deviation of the lens's blur [px at 256 px height]")
     vignette: tuple[Share, Share] = Field((0.0, 0.3), description="share of the light that is lost in the corners")
-    exposure: Signed = Field((-0.5, 0.6), description="beyond the automatic exposure [EV]")
+    exposure: Signed = Field((-0.8, 0.9), description="beyond the automatic exposure [EV]")
     white_balance: Share = Field(0.06, description="factor on red and on blue is e to the ± up to this")
     contrast: Range = Field((0.92, 1.12), description="exponent around mid-grey")
     saturation: Range = Field((0.85, 1.15), description="1 leaves colours as they are")

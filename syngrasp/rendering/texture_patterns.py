@@ -51,9 +51,10 @@ def hsv(rng: Rng, h: tuple[float, float], s: tuple[float, float], v: tuple[float
 
 
 def dye(rng: Rng, v: tuple[float, float] = (0.2, 0.95), most: float = 0.8) -> Array:
-    """A colour (3,) of any hue as paints and cloths have them: mostly pale or greyed, seldom strong."""
-    s = most * rng.uniform() ** 1.7
-    return np.array(colorsys.hsv_to_rgb(rng.uniform(), s, rng.uniform(*v)), np.float32)
+    """A colour (3,) of any hue as paints and cloths have them: mostly pale or greyed, seldom strong, the strong ones
+    deeper. Half of all have less than an eighth of the saturation `most`."""
+    s = most * rng.uniform() ** 3
+    return np.array(colorsys.hsv_to_rgb(rng.uniform(), s, rng.uniform(*v) * (1.0 - 0.4 * s)), np.float32)
 
 
 def near(rng: Rng, color: Array, spread: float) -> Array:

@@ -10,7 +10,8 @@ from syngrasp.rendering.texture_patterns import Array, Member, Rng, dye, grid, h
 def plain(rng: Rng, size: int) -> Member:
     """Paint, smooth or on plaster."""
     rough = noise(rng, size, rng.uniform(0.9, 1.5))
-    return shade(dye(rng, (0.25, 0.97)), rng.uniform(0.004, 0.02) * rough), rough
+    light = rng.uniform() < 0.8  # as most walls and tops are painted
+    return shade(dye(rng, (0.5, 0.97) if light else (0.08, 0.5)), rng.uniform(0.004, 0.02) * rough), rough
 
 
 def fabric(rng: Rng, size: int) -> Member:
@@ -64,7 +65,7 @@ def stripes(rng: Rng, size: int) -> Member:
 
 def clouds(rng: Rng, size: int) -> Member:
     """Four colours over noise: no material that there is."""
-    stops = np.stack([hsv(rng, (0, 1), (0.1, 0.9), (0.15, 0.95)) for _ in range(4)])
+    stops = np.stack([dye(rng, (0.15, 0.95), 0.7) for _ in range(4)])
     return _ramp(stops, noise(rng, size, rng.uniform(1.3, 2.2), (rng.uniform(1, 3), 1.0))), None
 
 

@@ -68,7 +68,7 @@ def main() -> None:
             pictures = renderer.render(pictured.rollout, pictured.models, pictured.look)
             assert pictures is not None
             pairs.append(pictures.images[1])
-        path = arguments.out / f"sheet_{name}.jpg"
+        path = arguments.out / f"looks-{name}.jpg"
         path.parent.mkdir(parents=True, exist_ok=True)
         sheet_of(pairs, arguments.tile).save(path, quality=arguments.quality, optimize=True)
         spent = (time.process_time() - begin) / len(found)
