@@ -11,6 +11,9 @@ from scipy import fft
 
 Array = NDArray[Any]
 Rng = np.random.Generator
+COARSEST = 16
+"""Size of the least texture [texels]."""
+
 Member = tuple[Array, Array | None]
 """Colours (size, size, 3) of a texture, about in [0, 1], and heights (size, size) of its relief in any unit."""
 
@@ -25,16 +28,31 @@ def noise(rng: Rng, size: int, beta: float, stretch: tuple[float, float] = (1.0,
     f_sq = fx * fx + fy * fy
     f_sq[0, 0] = np.inf
     amplitude = np.where(f_sq < low * low, np.float32(0.0), f_sq ** np.float32(-0.5 * beta))
-    white = rng.standard_normal((size, size // 2 + 1, 2), dtype=np.float32).view(np.complex64)[..., 0]
-    out: Any = fft.irfft2(white * amplitude, s=(size, size))
+    out: Any = fft.irfft2(_white(rng, size) * amplitude, s=(size, size))
     return out / max(float(out.std()), 1e-12)
+
+
+def _white(rng: Rng, size: int) -> Array:
+    """Random amplitudes (size, size // 2 + 1) of waves, the same of each wave at every size.
+
+    They are drawn from a stream of their own, slow waves first: a texture is the same surface at any resolution.
+    """
+    own, sizes = rng.spawn(1)[0], [size]
+    while sizes[-1] > COARSEST:
+        sizes.append(COARSEST << int(np.log2((sizes[-1] - 1) / COARSEST)))
+    drawn = [own.standard_normal((n, n // 2 + 1, 2), dtype=np.float32).view(np.complex64)[..., 0] for n in sizes[::-1]]
+    out = drawn[-1]
+    for slower in drawn[-2::-1]:
+        half = len(slower) // 2
+        out[:half, :half], out[1 - half :, :half] = slower[:half, :half], slower[1 - half :, :half]
+    return out
 
 
 def wave(rng: Rng, size: int, rows: int, beta: float) -> Array:
     """Periodic noise (rows, size) along its second axis, mean 0, deviation 1 of all, spectrum f^−beta."""
     f = np.arange(size // 2 + 1, dtype=np.float32)
     f[0] = np.inf
-    white = rng.standard_normal((rows, size // 2 + 1, 2), dtype=np.float32).view(np.complex64)[..., 0]
+    white = rng.spawn(1)[0].standard_normal((size // 2 + 1, rows, 2), dtype=np.float32).view(np.complex64)[..., 0].T
     out: Any = fft.irfft(white * f ** np.float32(-beta), n=size)
     return out / max(float(out.std()), 1e-12)
 

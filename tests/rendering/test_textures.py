@@ -39,6 +39,16 @@ def test_textures_repeat_by_seed_and_tile_seamlessly(family: str) -> None:
 
 
 @pytest.mark.parametrize("family", sorted(FAMILIES))
+def test_a_texture_is_the_same_surface_at_every_resolution(family: str) -> None:
+    """Renderers ask for different sizes, and must show the same scene."""
+    for seed in range(3):
+        coarse, fine = (make_texture(family, seed, size).astype(float) for size in (128, 512))
+        np.testing.assert_allclose(coarse.mean(axis=(0, 1)), fine.mean(axis=(0, 1)), atol=8.0)
+        small = [image.reshape(8, len(image) // 8, 8, len(image) // 8, 3).mean(axis=(1, 3)) for image in (coarse, fine)]
+        assert np.abs(small[0] - small[1]).mean() < 8.0
+
+
+@pytest.mark.parametrize("family", sorted(FAMILIES))
 def test_a_thousand_members_differ(family: str) -> None:
     members = np.stack([make_texture(family, seed, 16) for seed in range(1000)])
     assert len({member.tobytes() for member in members}) == 1000
