@@ -10,8 +10,8 @@ from syngrasp.rendering.texture_patterns import Array, Member, Rng, dye, grid, h
 def plain(rng: Rng, size: int) -> Member:
     """Paint, smooth or on plaster."""
     rough = noise(rng, size, rng.uniform(0.9, 1.5))
-    light = rng.uniform() < 0.8  # as most walls and tops are painted
-    return shade(dye(rng, (0.5, 0.97) if light else (0.08, 0.5)), rng.uniform(0.004, 0.02) * rough), rough
+    light = rng.uniform() < 0.85  # as most walls and tops are painted
+    return shade(dye(rng, (0.68, 0.97) if light else (0.08, 0.6)), rng.uniform(0.004, 0.02) * rough), rough
 
 
 def fabric(rng: Rng, size: int) -> Member:
