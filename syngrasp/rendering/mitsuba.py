@@ -152,17 +152,15 @@ class MitsubaRenderer:
 
     def _finished(self, noisy: Noisy) -> F32:
         """The light (C, H, W, 3), denoised where it was traced."""
-        out = noisy.light
+        from syngrasp.rendering.mitsuba_denoise import regions
+
         if self._denoiser is None:
-            return out
+            return noisy.light
+        out = noisy.light.copy()
         for k, traced in enumerate(noisy.traced):
-            if not traced.any():
-                continue
-            region = _around(traced)
-            clean = self._denoiser(
-                out[k][region], noisy.albedo[k][region], noisy.normal[k][region], self.config.denoise
-            )
-            out[k][traced] = clean[traced[region]]
+            for region, chosen in regions(traced, _BORDER):
+                planes = (image[k][region] for image in (noisy.light, noisy.albedo, noisy.normal))
+                out[k][region][chosen] = self._denoiser(*planes, self.config.denoise)[chosen]
         return out
 
     def describe(self) -> dict[str, Any]:
@@ -195,13 +193,3 @@ def _first(rollout: Rollout) -> Rollout:
 def firefly_limit(look: Look) -> float:
     """Light of one path at most: FIREFLY times a white surface in the open."""
     return FIREFLY * (look.environment.intensity + sum(light.intensity for light in look.lights))
-
-
-def _around(mask: NDArray[np.bool_]) -> tuple[slice, slice]:
-    """Rows and columns of a mask's set pixels and their surroundings."""
-    spans = []
-    for axis in (1, 0):
-        where = np.flatnonzero(mask.any(axis=axis))
-        low, high = max(int(where[0]) - _BORDER, 0), int(where[-1]) + 1 + _BORDER
-        spans.append(slice(low, min(high, mask.shape[1 - axis])))
-    return spans[0], spans[1]

@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy import ndimage
 
 from syngrasp.errors import MissingExtra
 
@@ -14,7 +15,7 @@ QUALITIES = ("fast", "balanced", "high")
 EDGE = 16
 """A filter's images have edges of a multiple of this: few sizes, so that filters are used again [px]."""
 
-_KEPT = 12
+_KEPT = 64
 
 
 class Denoiser:
@@ -72,3 +73,15 @@ class Denoiser:
             handle.release()
         self._filters.clear()
         self._device.release()
+
+
+def regions(mask: NDArray[np.bool_], border: int) -> list[tuple[tuple[slice, slice], NDArray[np.bool_]]]:
+    """The islands of a mask (H, W): the rows and columns around each, at least `border` wider, and its pixels there.
+
+    Islands that are nearer than twice the border are one. They cover less than a box around all of them.
+    """
+    spread: Any = ndimage.maximum_filter(mask, 2 * border + 1)
+    islands, count = ndimage.label(spread)
+    if not count:
+        return []
+    return [(box, mask[box] & (islands[box] == k)) for k, box in enumerate(ndimage.find_objects(islands), start=1)]
