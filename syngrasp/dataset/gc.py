@@ -30,16 +30,21 @@ def collect_garbage(
     storage = open_storage(root)
     open_info(storage)
     before = read_commits(storage)
-    groups: dict[str, list[FileInfo]] = {}
-    for top in ("shards", "staging", "commits", "rejected", "quarantine", "catalog"):
-        for info in storage.list(top):
-            groups.setdefault(_owner(info.path), []).append(info)
-    for name in storage.names(""):
-        if name.startswith(".") and name.endswith(".tmp"):
-            groups[name] = [storage.stat(name)]
+    found = [
+        info
+        for top in ("shards", "staging", "commits", "rejected", "quarantine", "catalog")
+        for info in storage.list(top)
+    ]
+    found += storage.empty_folders("shards")
+    found += [storage.stat(name) for name in storage.names("") if _is_temporary(name)]
     # Read again: an attempt that was committed while we looked is no garbage.
     commits = {c.shard: c for c in [*before, *read_commits(storage)]}
     kept = {attempt_folder(c.shard, c.attempt_id) for c in commits.values()}
+    groups: dict[str, list[FileInfo]] = {}
+    for info in found:
+        owner = _owner(info.path)
+        alone = owner in kept or not owner.startswith("shards/")
+        groups.setdefault(info.path if alone and _is_temporary(info.path) else owner, []).append(info)
     oldest_kept = time.time() - grace_s
     removed, size = [], 0
     for owner, files in sorted(groups.items()):
@@ -57,15 +62,16 @@ def collect_garbage(
 def _owner(path: str) -> str:
     """What is kept or deleted as one: an attempt's folder, a shard's staging, a single file elsewhere."""
     parts = path.split("/")
-    if parts[-1].startswith(".") and parts[-1].endswith(".tmp"):
-        return path
     return "/".join(parts[: {"shards": 3, "staging": 2}.get(parts[0], len(parts))])
+
+
+def _is_temporary(path: str) -> bool:
+    name = path.rpartition("/")[2]
+    return name.startswith(".") and name.endswith(".tmp")
 
 
 def _is_garbage(owner: str, committed: set[int]) -> bool:
     parts = owner.split("/")
-    if parts[-1].startswith(".") and parts[-1].endswith(".tmp"):
-        return True
-    if parts[0] == "staging":
+    if parts[0] == "staging" and len(parts) == 2:
         return parts[1].isdigit() and int(parts[1]) in committed
-    return parts[0] == "shards" and len(parts) == 3
+    return _is_temporary(owner) or (parts[0] == "shards" and len(parts) == 3)

@@ -68,6 +68,10 @@ class Storage(ABC):
     def list(self, prefix: str) -> Iterator[FileInfo]:
         """Every file in a folder and below it, in order of path; none where the folder is missing."""
 
+    def empty_folders(self, prefix: str) -> Iterator[FileInfo]:
+        """Every folder below a folder that holds nothing, as a process leaves it that died; buckets have none."""
+        yield from ()
+
     @abstractmethod
     def names(self, prefix: str) -> list[str]:
         """The names of files and folders right in a folder, sorted; none where it is missing."""
@@ -152,6 +156,14 @@ class LocalStorage(Storage):
                 except FileNotFoundError:  # deleted by another process meanwhile
                     continue
                 yield FileInfo(path.relative_to(self.root).as_posix(), stat.st_size, stat.st_mtime)
+
+    def empty_folders(self, prefix: str) -> Iterator[FileInfo]:
+        for folder, folders, files in os.walk(self.root / prefix):
+            folders.sort()
+            path = Path(folder)
+            if not folders and not files and path != self.root / prefix:
+                with suppress(FileNotFoundError):  # deleted by another process meanwhile
+                    yield FileInfo(path.relative_to(self.root).as_posix(), 0, path.stat().st_mtime)
 
     def names(self, prefix: str) -> list[str]:
         try:

@@ -35,7 +35,7 @@ FASTEST, NEAREST = 7.2, 33.0  # two-camera frames/s and PSNR [dB] to reach
 
 
 def _timed(task: tuple[list[Pictured], int]) -> tuple[int, float, float, float, dict[str, Any]]:
-    """Frames of whole episodes on a core, CPU and wall seconds after a first picture, peak memory [MiB], what rendered."""
+    """Frames of whole episodes on a core, CPU and wall seconds, peak memory [MiB], what rendered."""
     episodes, core = task
     os.sched_setaffinity(0, {core})
     renderer = MitsubaRenderer(make_robot(RobotConfig()), SIZE, SIZE)

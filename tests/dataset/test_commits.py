@@ -240,6 +240,27 @@ def test_garbage_is_what_no_commit_names(tmp_path: Path) -> None:
     assert dataset.load_slot(tmp_path, 1, 0) is not None
 
 
+def test_what_a_kill_leaves_of_an_attempt_goes_as_one(tmp_path: Path) -> None:
+    make_dataset(tmp_path, shards=1)
+    (kept,) = (tmp_path / "shards/00000").iterdir()
+    (kept / ".shard.json.abc.tmp").write_bytes(b"torn")
+    (tmp_path / "shards/00001/born/images").mkdir(parents=True)
+    started = write_shard(tmp_path, 2)
+    (tmp_path / f"shards/00002/{started.attempt_id}/.shard.json.abc.tmp").write_bytes(b"torn")
+    dataset.save_slot(tmp_path, 3, 0, dataset.StagedSlot(None))
+    (tmp_path / "staging/00003/.00.abc.tmp").write_bytes(b"torn")
+    assert dataset.collect_garbage(tmp_path).removed == ()
+    assert set(dataset.collect_garbage(tmp_path, everything=True).removed) == {
+        f"shards/00000/{kept.name}/.shard.json.abc.tmp",
+        "shards/00001/born",
+        f"shards/00002/{started.attempt_id}",
+        "staging/00003/.00.abc.tmp",
+    }
+    assert list(tmp_path.glob("shards/*/*")) == [kept]
+    assert dataset.load_slot(tmp_path, 3, 0) is not None
+    assert dataset.verify_dataset(tmp_path).ok
+
+
 def test_a_commit_of_another_shard_is_damage(tmp_path: Path) -> None:
     make_dataset(tmp_path, shards=1)
     os.rename(tmp_path / "commits/00000.json", tmp_path / "commits/00001.json")
