@@ -34,7 +34,7 @@ SHARE = 0.35
 """Of the robot's faces that is kept, where robots/visual.py's tolerance allows."""
 
 _CACHED = 128
-_BORDER = 8  # around the region that is denoised [px]
+_BORDER = 4  # around the region that is denoised [px]
 
 
 class MitsubaRenderer:

@@ -21,15 +21,17 @@ from numpy.typing import NDArray
 from scipy import ndimage
 
 from syngrasp.rendering.look import CameraLook
-from syngrasp.rendering.mitsuba_paths import Numbers, camera_rays, camera_table, first_hits, radiance
-from syngrasp.rendering.mitsuba_scene import EpisodeScene, aligned
+from syngrasp.rendering.mitsuba_arrays import aligned, emitter_number
+from syngrasp.rendering.mitsuba_kinds import every_kind
+from syngrasp.rendering.mitsuba_paths import Numbers, camera_rays, camera_table, first_hits, lesser, radiance
+from syngrasp.rendering.mitsuba_scene import EpisodeScene
 
 F32 = NDArray[np.float32]
 U8 = NDArray[np.uint8]
 U32 = NDArray[np.uint32]
 Bools = NDArray[np.bool_]
 
-PROBE = 3
+PROBE = 4
 """Every so many rows and columns one sample looks for a change of light [px]."""
 
 LIKENESS = 9
@@ -40,9 +42,6 @@ SMOOTH = 5
 
 CHANGED = 0.25
 """A still pixel is traced again where its surroundings' light changes by more than this share."""
-
-FINER = 2
-"""So many times the samples where something moves: its noise is its own, not that of a difference."""
 
 AROUND = 3
 """Still pixels so near a moving thing are always traced again [px]."""
@@ -101,6 +100,7 @@ class PathTracer:
         self.size = (len(cameras), height, width)
         self._table, self._seed, self._limit = camera_table(cameras, width, height), mi.UInt32(seed), mi.Float(0.0)
         dr.make_opaque(self._table, self._seed)
+        self._kinds = every_kind(mi.variant())  # an input of every kernel, which nothing reads
         self._forward = _optical_axis(cameras, width, height)
         self._first, self._light, self._sample = _frozen(_kernels(width, height, depth))
 
@@ -116,7 +116,9 @@ class PathTracer:
         import mitsuba as mi
 
         count = int(np.prod(self.size))
-        shape, distance = self._first(scene, self._table, mi.UInt32(aligned(np.arange(count, dtype=np.uint32))))
+        shape, distance = self._first(
+            self._kinds, scene, self._table, mi.UInt32(aligned(np.arange(count, dtype=np.uint32)))
+        )
         depth = np.array(distance).reshape(self.size) * self._forward
         return Plane(np.array(shape).reshape(self.size), depth.astype(np.float32))
 
@@ -130,17 +132,19 @@ class PathTracer:
         return Samples(*self._chunks(self._sample, scene, pixels, first, count))
 
     def _chunks(self, kernel: Callable[..., Any], scene: Any, pixels: U32, first: U32, count: int) -> list[Any]:
+        import drjit as dr
         import mitsuba as mi
 
+        # a kernel that holds the number itself would fit this scene alone
+        dome = dr.opaque(mi.UInt32, emitter_number(scene.environment()))
         parts = []
         rows = max(CHUNK // count, 1)
         for start in range(0, max(len(pixels), 1), rows):
             span = slice(start, start + rows)
             lanes = np.repeat(pixels[span], count)
             numbers = (first[span, None] + np.arange(count, dtype=np.uint32)).ravel()
-            out = kernel(
-                scene, self._table, mi.UInt32(aligned(lanes)), mi.UInt32(aligned(numbers)), self._seed, self._limit
-            )
+            rays = (mi.UInt32(aligned(lanes)), mi.UInt32(aligned(numbers)))
+            out = kernel(self._kinds, scene, dome, self._table, *rays, self._seed, self._limit)
             vectors = [np.array(values).T.reshape(-1, count, 3) for values in out[:-1]]
             parts.append((*vectors, np.array(out[-1]).reshape(-1, count)))
         return [np.concatenate(values) for values in zip(*parts, strict=True)]
@@ -153,25 +157,26 @@ def _kernels(width: int, height: int, depth: int) -> tuple[Callable[..., Any], .
     def numbered(si: Any) -> Any:
         return dr.select(si.is_valid(), dr.reinterpret_array(mi.UInt32, si.shape), 0)
 
-    def first(scene: Any, table: Any, pixel: Any) -> Any:
+    def first(_: Any, scene: Any, table: Any, pixel: Any) -> Any:
         si = first_hits(scene, camera_rays(table, pixel, width, height, 0.5, 0.5))
         return numbered(si), dr.select(si.is_valid(), si.t, 0.0)
 
-    def light(scene: Any, table: Any, pixel: Any, number: Any, seed: Any, limit: Any) -> Any:
-        return traced(scene, table, pixel, number, seed, limit)[:2]
+    def light(_: Any, scene: Any, dome: Any, table: Any, pixel: Any, number: Any, seed: Any, limit: Any) -> Any:
+        return traced(scene, dome, table, pixel, number, seed, limit)[:2]
 
-    def sample(scene: Any, table: Any, pixel: Any, number: Any, seed: Any, limit: Any) -> Any:
-        found, shape, si = traced(scene, table, pixel, number, seed, limit)
+    def sample(_: Any, scene: Any, dome: Any, table: Any, pixel: Any, number: Any, seed: Any, limit: Any) -> Any:
+        found, shape, si = traced(scene, dome, table, pixel, number, seed, limit)
         albedo = si.bsdf().eval_diffuse_reflectance(si, si.is_valid())
         normal = dr.select(si.is_valid() & dr.isfinite(si.sh_frame.n), si.sh_frame.n, 0.0)
-        return found, dr.select(dr.isfinite(albedo), dr.clip(albedo, 0.0, 1.0), 0.0), normal, shape
+        return found, dr.select(albedo > 0.0, lesser(albedo, 1.0), 0.0), normal, shape
 
-    def traced(scene: Any, table: Any, pixel: Any, number: Any, seed: Any, limit: Any) -> Any:
+    def traced(scene: Any, dome: Any, table: Any, pixel: Any, number: Any, seed: Any, limit: Any) -> Any:
         numbers = Numbers(pixel, number, seed)
         place = numbers.two(mi.UInt32(0))
         ray = camera_rays(table, pixel, width, height, place.x, place.y)
         si = first_hits(scene, ray)
-        return radiance(scene, si, ray, numbers, depth, limit), numbered(si), si
+        sky = dr.reinterpret_array(mi.EmitterPtr, dome)
+        return radiance(scene, sky, si, ray, numbers, depth, limit), numbered(si), si
 
     return first, light, sample
 
@@ -196,9 +201,8 @@ def _optical_axis(cameras: tuple[CameraLook, ...], width: int, height: int) -> F
 def still_layer(
     tracer: PathTracer, scene: EpisodeScene, samples: int, kept: int, clean: Callable[[F32, F32, F32], F32]
 ) -> StillLayer:
-    """The still scenery from at least `samples` samples a pixel, of which the first FINER · `kept` are kept apart;
-    `clean` denoises."""
-    kept *= FINER
+    """The still scenery from at least `samples` samples a pixel, of which the first `kept` are kept apart; `clean`
+    denoises."""
     pixels = np.arange(int(np.prod(tracer.size)), dtype=np.uint32)
     zero, image = np.zeros_like(pixels), (*tracer.size, 3)
     first = tracer.trace(scene.still, pixels, zero, kept)
@@ -227,20 +231,21 @@ def trace_frame(tracer: PathTracer, scene: EpisodeScene, layer: StillLayer, plan
     light = layer.light * (1.0 + far)
     albedo, normal = layer.albedo.copy(), layer.normal.copy()
     noise = np.zeros_like(light)
-    for chosen, count in ((seen, FINER * samples), (traced & ~seen, samples)):
+    for chosen in (seen, traced & ~seen):
         pixels = np.flatnonzero(chosen).astype(np.uint32)
-        rows = np.unravel_index(pixels, tracer.size)
-        if count > samples:
-            found = tracer.trace(scene.full, pixels, np.zeros_like(pixels), count)
+        rows, first = np.unravel_index(pixels, tracer.size), np.zeros_like(pixels)
+        if chosen is seen:
+            found = tracer.trace(scene.full, pixels, first, samples)
             got, shape = found.light, found.shape
         else:
-            got, shape = tracer.light(scene.full, pixels, np.zeros_like(pixels), count)
+            found = None  # still pixels keep their surfaces
+            got, shape = tracer.light(scene.full, pixels, first, samples)
         still = ~np.isin(shape, scene.moving_numbers)
         share = still.mean(axis=1, dtype=np.float32)[:, None]
-        known = (layer.samples[pixels, :count] * still[..., None]).mean(axis=1)
+        known = (layer.samples[pixels] * still[..., None]).mean(axis=1)
         light[rows] = got.mean(axis=1)
         noise[rows] = known - share * layer.light[rows]
-        if count > samples:
+        if found is not None:
             for whole, part in ((albedo, found.albedo), (normal, found.normal)):
                 whole[rows] = np.where(share < 1.0, part.mean(axis=1), whole[rows])
     light -= _likeness(light @ _LUMINANCE, noise @ _LUMINANCE, traced)[..., None] * noise

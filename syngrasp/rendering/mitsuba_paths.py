@@ -102,7 +102,7 @@ def first_hits(scene: Any, ray: Any) -> Any:
     return dr.select(lamp, scene.ray_intersect(behind, lamp), surface)
 
 
-def radiance(scene: Any, first: Any, ray: Any, numbers: Numbers, max_depth: int, limit: Any) -> Any:
+def radiance(scene: Any, dome: Any, first: Any, ray: Any, numbers: Numbers, max_depth: int, limit: Any) -> Any:
     """Light (RGB) that arrives along rays whose first surface is known, over paths of up to `max_depth` surfaces.
 
     Light after the first reflection is cut off at `limit`, against fireflies.
@@ -119,11 +119,12 @@ def radiance(scene: Any, first: Any, ray: Any, numbers: Numbers, max_depth: int,
         active: Any, si: Any, ray: Any, depth: Any, L: Any, beta: Any, eta: Any, prev: Any, pdf: Any, delta: Any
     ) -> Any:
         # what the ray met shines
-        emitter = si.emitter(scene)
+        emitter = dr.select(si.is_valid(), si.shape.emitter(), dome)
         ds = mi.DirectionSample3f(scene, si, prev)
+        ds.emitter = emitter
         light_pdf = dr.select(delta, 0.0, scene.pdf_emitter_direction(prev, ds, active & ~delta))
         found = beta * emitter.eval(si, active) * _balance(pdf, light_pdf)
-        L += dr.select(depth > 0, dr.minimum(found, limit), found)
+        L += dr.select(depth > 0, lesser(found, limit), found)
         # a lamp is asked
         active &= si.is_valid() & (depth + 1 < max_depth)
         bsdf, base = si.bsdf(), depth * _DIMENSIONS + 2
@@ -134,7 +135,7 @@ def radiance(scene: Any, first: Any, ray: Any, numbers: Numbers, max_depth: int,
             context, si, si.to_local(ds.d), numbers.one(base + 2), numbers.two(base + 3), active
         )
         mis = dr.select(ds.delta, 1.0, _balance(ds.pdf, value_pdf))
-        L += dr.select(smooth, dr.minimum(beta * value * weight * mis, limit), 0.0)
+        L += dr.select(smooth, lesser(beta * value * weight * mis, limit), 0.0)
         # and the path goes on
         ray = si.spawn_ray(si.to_world(sample.wo))
         beta *= sample_weight
@@ -143,9 +144,9 @@ def radiance(scene: Any, first: Any, ray: Any, numbers: Numbers, max_depth: int,
         depth += 1
         largest = dr.max(beta)
         active &= largest > 0.0
-        keep = dr.select(depth >= ROULETTE, dr.minimum(largest * eta * eta, 0.95), 1.0)
+        keep = dr.select(depth >= ROULETTE, lesser(largest * eta * eta, 0.95), 1.0)
         active &= numbers.one(base + 5) < keep
-        beta /= dr.maximum(keep, 1e-6)
+        beta /= dr.select(keep > 1e-6, keep, 1e-6)
         si = scene.ray_intersect(ray, active)
         return active, si, ray, depth, L, beta, eta, prev, pdf, delta
 
@@ -155,6 +156,13 @@ def radiance(scene: Any, first: Any, ray: Any, numbers: Numbers, max_depth: int,
     )  # fmt: skip
     out = dr.while_loop(state, alive, bounce, max_iterations=max_depth, label="paths")
     return dr.select(dr.isfinite(out[4]), out[4], 0.0)
+
+
+def lesser(a: Any, b: Any) -> Any:
+    """The smaller one; LLVM 19 dies of Dr.Jit's own where vectors collapse to scalars (cannot select fminimum)."""
+    import drjit as dr
+
+    return dr.select(a < b, a, b)
 
 
 def _balance(a: Any, b: Any) -> Any:

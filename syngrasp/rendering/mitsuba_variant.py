@@ -57,11 +57,7 @@ def start_mitsuba(wanted: str, threads: int) -> Variant:
     `wanted` is auto (cuda where there is a GPU, else llvm where its library is found, else scalar) or a variant's kind.
     Raises `MissingExtra` without Mitsuba, `VariantError` for a variant that cannot run here.
     """
-    variant = _choose(wanted)
-    if variant.library:
-        os.environ["DRJIT_LIBLLVM_PATH"] = variant.library
-        _load_neighbours(Path(variant.library))
-    mitsuba = import_mitsuba()
+    mitsuba, variant = import_mitsuba(), _choose(wanted)
     try:
         mitsuba.set_variant(variant.name)
         import drjit
@@ -75,7 +71,11 @@ def start_mitsuba(wanted: str, threads: int) -> Variant:
 
 
 def import_mitsuba() -> ModuleType:
-    """The module. Raises `MissingExtra`."""
+    """The module. Dr.Jit looks for LLVM as it is imported, so it is told before. Raises `MissingExtra`."""
+    library = find_llvm()
+    if library is not None and "drjit" not in sys.modules:
+        os.environ["DRJIT_LIBLLVM_PATH"] = str(library)
+        _load_neighbours(library)
     try:
         import mitsuba
     except ImportError as error:
@@ -92,15 +92,24 @@ def _choose(wanted: str) -> Variant:
         if wanted == "cuda":
             raise VariantError(wanted, "no CUDA device is present")
     if wanted in ("auto", "llvm"):
-        library = find_llvm()
+        library, why = find_llvm(), f"no libLLVM ≥ {OLDEST_LLVM} found; run: make photoreal, or set DRJIT_LIBLLVM_PATH"
         if library is not None:
-            return Variant(VARIANTS["llvm"], f"LLVM is at {library}", str(library))
+            loaded = _loaded_llvm()
+            if loaded >= OLDEST_LLVM:
+                return Variant(VARIANTS["llvm"], f"LLVM is at {library}", str(library))
+            why = f"drjit was imported before and took LLVM {loaded}; set DRJIT_LIBLLVM_PATH={library}"
         if wanted == "llvm":
-            raise VariantError(
-                wanted, f"no libLLVM ≥ {OLDEST_LLVM} found; run: make photoreal, or set DRJIT_LIBLLVM_PATH"
-            )
-    why = "asked for" if wanted == "scalar" else f"neither a CUDA device nor libLLVM ≥ {OLDEST_LLVM} is present"
-    return Variant(VARIANTS["scalar"], why, "")
+            raise VariantError(wanted, why)
+        return Variant(VARIANTS["scalar"], f"no CUDA device, and {why}", "")
+    return Variant(VARIANTS["scalar"], "asked for", "")
+
+
+def _loaded_llvm() -> int:
+    """Major version of the library that Dr.Jit has taken, 0 for none."""
+    import drjit
+
+    version: tuple[int, ...] = drjit.detail.llvm_version()
+    return version[0]
 
 
 def _has_gpu() -> bool:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from importlib.util import find_spec
 
 import numpy as np
 import pytest
@@ -16,8 +17,8 @@ from syngrasp.rendering.mitsuba_variant import find_llvm, start_mitsuba
 from syngrasp.robots.base import Robot
 from tests.rendering.conftest import Shot
 
-pytest.importorskip("mitsuba", reason="extra photoreal is not installed")
-pytest.importorskip("pyoidn", reason="extra photoreal is not installed")
+if find_spec("mitsuba") is None or find_spec("pyoidn") is None:  # importing Mitsuba fixes which LLVM it takes
+    pytest.skip("extra photoreal is not installed", allow_module_level=True)
 needs_llvm = pytest.mark.skipif(find_llvm() is None, reason="no libLLVM 17 or newer: make photoreal")
 SIZE = 64
 

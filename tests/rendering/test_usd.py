@@ -5,7 +5,9 @@ from __future__ import annotations
 import json
 import shutil
 from dataclasses import replace
+from importlib.util import find_spec
 from pathlib import Path
+from types import ModuleType
 
 import numpy as np
 import pytest
@@ -16,6 +18,7 @@ from syngrasp.rendering.environment import directions, environment_map
 from syngrasp.rendering.exr import exr_bytes
 from syngrasp.rendering.furniture import furniture
 from syngrasp.rendering.look import LightLook, Look
+from syngrasp.rendering.mitsuba_variant import import_mitsuba
 from syngrasp.rendering.packing import blackbody
 from syngrasp.rendering.parts import RobotMeshes
 from syngrasp.robots.base import Robot
@@ -244,19 +247,27 @@ def test_the_dome_shines_from_where_the_environment_says(stage: Usd.Stage, writt
     assert Path(dome.GetTextureFileAttr().Get().resolvedPath).is_file()
 
 
+@pytest.fixture
+def mitsuba() -> ModuleType:
+    if find_spec("mitsuba") is None:
+        pytest.skip("Mitsuba, which reads OpenEXR, is not installed")
+    module = import_mitsuba()
+    import drjit
+
+    drjit.set_thread_count(2)  # with one, as path tracing wants it, Mitsuba waits for ever to read OpenEXR
+    module.set_variant("scalar_rgb")
+    return module
+
+
 @pytest.mark.parametrize("shape", [(64, 128, 3), (37, 50, 3)])
-def test_other_programs_read_our_exr(tmp_path: Path, shape: tuple[int, ...]) -> None:
-    mitsuba = pytest.importorskip("mitsuba", reason="Mitsuba, which reads OpenEXR, is not installed")
-    mitsuba.set_variant("scalar_rgb")
+def test_other_programs_read_our_exr(tmp_path: Path, mitsuba: ModuleType, shape: tuple[int, ...]) -> None:
     noise = np.random.default_rng(0).gamma(1.0, 3.0, shape).astype(np.float32)
     for image in (noise, np.ones(shape, np.float32) * [0.25, 2.0, 1000.0]):
         (tmp_path / "a.exr").write_bytes(exr_bytes(image, latlong=True))
         np.testing.assert_array_equal(np.array(mitsuba.Bitmap(str(tmp_path / "a.exr"))), image.astype(np.float16))
 
 
-def test_the_environment_is_written_whole(stage: Usd.Stage, colourful: Look) -> None:
-    mitsuba = pytest.importorskip("mitsuba", reason="Mitsuba, which reads OpenEXR, is not installed")
-    mitsuba.set_variant("scalar_rgb")
+def test_the_environment_is_written_whole(stage: Usd.Stage, colourful: Look, mitsuba: ModuleType) -> None:
     dome = UsdLux.DomeLight(stage.GetPrimAtPath("/World/lights/dome"))
     stored = np.array(mitsuba.Bitmap(dome.GetTextureFileAttr().Get().resolvedPath)).astype(np.float64)
     ours = environment_map(colourful.environment, len(stored))
