@@ -83,11 +83,14 @@ class MitsubaRenderer:
         # thinned meshes are for light alone
         masks, depth = self._labels.trace_labels(rollout, models, look)
         scene = self.episode(rollout, models, look)
-        trace = self._whole if self.variant.kind == "scalar" else self._split
-        return Pictures(trace(scene, look, len(rollout.joint_position)), masks, depth)
+        if self.variant.kind == "scalar":
+            images = self._whole(scene, look, len(masks))
+        else:
+            images = self._split(scene, look, np.isin(masks, scene.moving_labels))
+        return Pictures(images, masks, depth)
 
-    def _split(self, scene: EpisodeScene, look: Look, frames: int) -> NDArray[np.uint8]:
-        """Pictures (F, C, H, W, 3) by the still scenery and what changes its light."""
+    def _split(self, scene: EpisodeScene, look: Look, moving: NDArray[np.bool_]) -> NDArray[np.uint8]:
+        """Pictures (F, C, H, W, 3) by the still scenery and what changes its light; `moving` (F, C, H, W)."""
         from syngrasp.rendering.mitsuba_frames import PathTracer, still_layer, trace_frame
         from syngrasp.rendering.sensor import develop, exposure_gain
 
@@ -96,10 +99,10 @@ class MitsubaRenderer:
         tracer.limit(firefly_limit(look))
         layer = still_layer(tracer, scene, config.still_spp, config.spp, self.clean)
         gain = exposure_gain(layer.light, look)
-        out = np.empty((frames, *tracer.size, 3), np.uint8)
-        for frame in range(frames):
+        out = np.empty((*moving.shape, 3), np.uint8)
+        for frame, seen in enumerate(moving):
             scene.pose(frame)
-            light = self._finished(trace_frame(tracer, scene, layer, tracer.plane(scene.full), config.spp))
+            light = self._finished(trace_frame(tracer, scene, layer, seen, config.spp))
             out[frame] = develop(light[None], gain, look.sensor, frame)[0]
         return out
 

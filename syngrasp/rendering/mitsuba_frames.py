@@ -63,14 +63,6 @@ class Samples:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Plane:
-    """What the cameras see at their pixels' centres."""
-
-    shape: U32  # (C, H, W)
-    depth: F32  # (C, H, W) along the optical axis [m], 0 for nothing
-
-
-@dataclass(frozen=True, slots=True, eq=False)
 class StillLayer:
     """The still scenery of an episode."""
 
@@ -101,8 +93,8 @@ class PathTracer:
         self._table, self._seed, self._limit = camera_table(cameras, width, height), mi.UInt32(seed), mi.Float(0.0)
         dr.make_opaque(self._table, self._seed)
         self._kinds = every_kind(mi.variant())  # an input of every kernel, which nothing reads
-        self._forward = _optical_axis(cameras, width, height)
-        self._first, self._light, self._sample = _frozen(_kernels(width, height, depth))
+        # put together once and then replayed
+        self._sample = dr.freeze(_kernel(width, height, depth))
 
     def limit(self, light: float) -> None:
         """Cuts the light of a path off, against fireflies."""
@@ -111,27 +103,8 @@ class PathTracer:
 
         self._limit = dr.opaque(mi.Float, light)
 
-    def plane(self, scene: Any) -> Plane:
-        """What rays through the pixels' centres meet."""
-        import mitsuba as mi
-
-        count = int(np.prod(self.size))
-        shape, distance = self._first(
-            self._kinds, scene, self._table, mi.UInt32(aligned(np.arange(count, dtype=np.uint32)))
-        )
-        depth = np.array(distance).reshape(self.size) * self._forward
-        return Plane(np.array(shape).reshape(self.size), depth.astype(np.float32))
-
-    def light(self, scene: Any, pixels: U32, first: U32, count: int) -> tuple[F32, U32]:
-        """Light (N, S, 3) and shapes (N, S) of `trace`, without what only the denoiser reads."""
-        light, shape = self._chunks(self._light, scene, pixels, first, count)
-        return light, shape
-
     def trace(self, scene: Any, pixels: U32, first: U32, count: int) -> Samples:
         """Samples first[i] … first[i] + count − 1 of every pixel i (N,); they are the same whatever else is asked."""
-        return Samples(*self._chunks(self._sample, scene, pixels, first, count))
-
-    def _chunks(self, kernel: Callable[..., Any], scene: Any, pixels: U32, first: U32, count: int) -> list[Any]:
         import drjit as dr
         import mitsuba as mi
 
@@ -141,61 +114,33 @@ class PathTracer:
         rows = max(CHUNK // count, 1)
         for start in range(0, max(len(pixels), 1), rows):
             span = slice(start, start + rows)
-            lanes = np.repeat(pixels[span], count)
-            numbers = (first[span, None] + np.arange(count, dtype=np.uint32)).ravel()
-            rays = (mi.UInt32(aligned(lanes)), mi.UInt32(aligned(numbers)))
-            out = kernel(self._kinds, scene, dome, self._table, *rays, self._seed, self._limit)
-            vectors = [np.array(values).T.reshape(-1, count, 3) for values in out[:-1]]
-            parts.append((*vectors, np.array(out[-1]).reshape(-1, count)))
-        return [np.concatenate(values) for values in zip(*parts, strict=True)]
+            lanes = mi.UInt32(aligned(np.repeat(pixels[span], count)))
+            numbers = mi.UInt32(aligned(first[span, None] + np.arange(count, dtype=np.uint32)))
+            *vectors, shape = self._sample(
+                self._kinds, scene, dome, self._table, lanes, numbers, self._seed, self._limit
+            )
+            parts.append((*(np.array(v).T.reshape(-1, count, 3) for v in vectors), np.array(shape).reshape(-1, count)))
+        return Samples(*(np.concatenate(values) for values in zip(*parts, strict=True)))
 
 
-def _kernels(width: int, height: int, depth: int) -> tuple[Callable[..., Any], ...]:
+def _kernel(width: int, height: int, depth: int) -> Callable[..., Any]:
     import drjit as dr
     import mitsuba as mi
 
-    def numbered(si: Any) -> Any:
-        return dr.select(si.is_valid(), dr.reinterpret_array(mi.UInt32, si.shape), 0)
-
-    def first(_: Any, scene: Any, table: Any, pixel: Any) -> Any:
-        si = first_hits(scene, camera_rays(table, pixel, width, height, 0.5, 0.5))
-        return numbered(si), dr.select(si.is_valid(), si.t, 0.0)
-
-    def light(_: Any, scene: Any, dome: Any, table: Any, pixel: Any, number: Any, seed: Any, limit: Any) -> Any:
-        return traced(scene, dome, table, pixel, number, seed, limit)[:2]
-
-    def sample(_: Any, scene: Any, dome: Any, table: Any, pixel: Any, number: Any, seed: Any, limit: Any) -> Any:
-        found, shape, si = traced(scene, dome, table, pixel, number, seed, limit)
-        albedo = si.bsdf().eval_diffuse_reflectance(si, si.is_valid())
-        normal = dr.select(si.is_valid() & dr.isfinite(si.sh_frame.n), si.sh_frame.n, 0.0)
-        return found, dr.select(albedo > 0.0, lesser(albedo, 1.0), 0.0), normal, shape
-
-    def traced(scene: Any, dome: Any, table: Any, pixel: Any, number: Any, seed: Any, limit: Any) -> Any:
+    def sample(
+        _: Any, scene: Any, dome: Any, table: Any, pixel: Any, number: Any, seed: Any, limit: Any
+    ) -> tuple[Any, ...]:
         numbers = Numbers(pixel, number, seed)
         place = numbers.two(mi.UInt32(0))
         ray = camera_rays(table, pixel, width, height, place.x, place.y)
         si = first_hits(scene, ray)
-        sky = dr.reinterpret_array(mi.EmitterPtr, dome)
-        return radiance(scene, sky, si, ray, numbers, depth, limit), numbered(si), si
+        found = radiance(scene, dr.reinterpret_array(mi.EmitterPtr, dome), si, ray, numbers, depth, limit)
+        albedo = si.bsdf().eval_diffuse_reflectance(si, si.is_valid())
+        normal = dr.select(si.is_valid() & dr.isfinite(si.sh_frame.n), si.sh_frame.n, 0.0)
+        shape = dr.select(si.is_valid(), dr.reinterpret_array(mi.UInt32, si.shape), 0)
+        return found, dr.select(albedo > 0.0, lesser(albedo, 1.0), 0.0), normal, shape  # NaN is not > 0
 
-    return first, light, sample
-
-
-def _frozen(kernels: tuple[Callable[..., Any], ...]) -> tuple[Callable[..., Any], ...]:
-    """Kernels that are put together once and then replayed: 50 ms a call saved."""
-    import drjit as dr
-
-    return tuple(dr.freeze(kernel) for kernel in kernels)
-
-
-def _optical_axis(cameras: tuple[CameraLook, ...], width: int, height: int) -> F32:
-    """Depth (C, H, W) per distance along the pixels' rays."""
-    out = np.empty((len(cameras), height, width), np.float32)
-    for plane, camera in zip(out, cameras, strict=True):
-        K = camera.intrinsics(width, height)
-        u, v = (np.arange(width) + 0.5 - K[0, 2]) / K[0, 0], (np.arange(height) + 0.5 - K[1, 2]) / K[1, 1]
-        plane[...] = 1.0 / np.sqrt(1.0 + u[None] ** 2 + v[:, None] ** 2)
-    return out
+    return sample
 
 
 def still_layer(
@@ -220,34 +165,24 @@ def still_layer(
     return StillLayer(light, albedo, normal, first.light)
 
 
-def trace_frame(tracer: PathTracer, scene: EpisodeScene, layer: StillLayer, plane: Plane, samples: int) -> Noisy:
-    """A frame whose moving meshes are in place; `plane` is what its pixels' centres see."""
-    moving = np.isin(plane.shape, scene.moving_numbers)
+def trace_frame(tracer: PathTracer, scene: EpisodeScene, layer: StillLayer, moving: Bools, samples: int) -> Noisy:
+    """A frame whose moving meshes are in place; `moving` (C, H, W) is where the cameras see some."""
     if not moving.any() and not len(scene.moving_numbers):
         return Noisy(layer.light.copy(), layer.albedo, layer.normal, np.zeros(tracer.size, bool))
     seen = _grown(moving, 1)
     change, far = _probe(tracer, scene, layer, seen, samples)
     traced = seen | _grown(moving, AROUND) | change
     light = layer.light * (1.0 + far)
-    albedo, normal = layer.albedo.copy(), layer.normal.copy()
-    noise = np.zeros_like(light)
-    for chosen in (seen, traced & ~seen):
-        pixels = np.flatnonzero(chosen).astype(np.uint32)
-        rows, first = np.unravel_index(pixels, tracer.size), np.zeros_like(pixels)
-        if chosen is seen:
-            found = tracer.trace(scene.full, pixels, first, samples)
-            got, shape = found.light, found.shape
-        else:
-            found = None  # still pixels keep their surfaces
-            got, shape = tracer.light(scene.full, pixels, first, samples)
-        still = ~np.isin(shape, scene.moving_numbers)
-        share = still.mean(axis=1, dtype=np.float32)[:, None]
-        known = (layer.samples[pixels] * still[..., None]).mean(axis=1)
-        light[rows] = got.mean(axis=1)
-        noise[rows] = known - share * layer.light[rows]
-        if found is not None:
-            for whole, part in ((albedo, found.albedo), (normal, found.normal)):
-                whole[rows] = np.where(share < 1.0, part.mean(axis=1), whole[rows])
+    albedo, normal, noise = layer.albedo.copy(), layer.normal.copy(), np.zeros_like(light)
+    pixels = np.flatnonzero(traced).astype(np.uint32)
+    rows = np.unravel_index(pixels, tracer.size)
+    found = tracer.trace(scene.full, pixels, np.zeros_like(pixels), samples)
+    still = ~np.isin(found.shape, scene.moving_numbers)
+    share = still.mean(axis=1, dtype=np.float32)[:, None]
+    light[rows] = found.light.mean(axis=1)
+    noise[rows] = (layer.samples[pixels] * still[..., None]).mean(axis=1) - share * layer.light[rows]
+    for whole, part in ((albedo, found.albedo), (normal, found.normal)):
+        whole[rows] = np.where(share < 1.0, part.mean(axis=1), whole[rows])
     light -= _likeness(light @ _LUMINANCE, noise @ _LUMINANCE, traced)[..., None] * noise
     return Noisy(np.maximum(light, 0.0), albedo, normal, traced)
 
@@ -279,7 +214,7 @@ def _probe(tracer: PathTracer, scene: EpisodeScene, layer: StillLayer, seen: Boo
     grid[:, ::PROBE, ::PROBE] = True
     pixels = np.flatnonzero(grid & ~seen).astype(np.uint32)
     number = (_mixed(pixels) % np.uint32(samples)).astype(np.uint32)
-    light = tracer.light(scene.full, pixels, number, 1)[0][:, 0]
+    light = tracer.trace(scene.full, pixels, number, 1).light[:, 0]
     known = layer.samples[pixels, number]
     planes = np.zeros((count, height, width, 8), np.float32)
     clean = layer.light.reshape(-1, 3)[pixels]

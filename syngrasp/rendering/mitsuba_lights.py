@@ -25,7 +25,7 @@ SPOTS = 12
 FIRST_VISIBLE = 0.004
 """Smallest radius of a lamp's ball [m]."""
 
-SLOTS = 64
+SLOTS = 16
 """Emitters of a scene, or twice as many, and so on: a kernel is compiled for their number."""
 
 
@@ -35,7 +35,10 @@ def emitters(look: Look, table_height: float, environment: F32) -> dict[str, Any
     slots = SLOTS
     while slots < len(out):
         slots *= 2
-    return out | {f"unlit{k}": unlit() for k in range(slots - len(out))}
+    import mitsuba as mi
+
+    dark = mi.load_dict(unlit())
+    return out | {f"unlit{k}": dark for k in range(slots - len(out))}
 
 
 def unlit() -> dict[str, Any]:

@@ -58,6 +58,8 @@ class EpisodeScene:
         self._parameters = mi.traverse(self.full) if moving else None
         self._names = list(moving)
         numbers = [] if "scalar" in mi.variant() else sorted(shape_number(shape) for shape in moving.values())
+        self.moving_labels = np.unique([group.parts[0].label for group in self._moving]).astype(np.uint8)
+        """What labels of masks hold something that moves."""
         self.moving_numbers = np.array(numbers, np.uint32)
 
     def pose(self, frame: int) -> None:
