@@ -21,7 +21,7 @@ from syngrasp.rendering.look import CameraLook
 F32 = NDArray[np.float32]
 U32 = NDArray[np.uint32]
 
-ROULETTE = 1
+ROULETTE = 2
 """Surfaces after which dim paths may end at random."""
 
 _DIMENSIONS = 8  # random numbers kept for one surface
