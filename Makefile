@@ -38,7 +38,7 @@ photoreal: $(VENV)/.installed-photoreal
 	@command -v apt-get >/dev/null && command -v dpkg >/dev/null || { echo "skipped: no apt-get here; install libLLVM >= 17 your system's way (without it the scalar variant runs)"; exit 0; }; \
 	place=$$($(BIN)/python -c 'import sys; print(sys.prefix)')/lib/syngrasp-llvm; mkdir -p $$place/deb && cd $$place/deb && \
 	apt-get download libllvm19 libz3-4 libedit2 libbsd0 libmd0 libxml2 && for deb in *.deb; do dpkg -x $$deb ..; done && rm -r ../deb
-	$(BIN)/python -c 'from syngrasp.rendering.mitsuba_variant import start_mitsuba; print(start_mitsuba("auto", 1))'
+	$(BIN)/python -c 'from syngrasp.rendering.mitsuba.variant import start_mitsuba; print(start_mitsuba("auto", 1))'
 
 clean:
 	rm -rf $(DEMO) build dist .pytest_cache .ruff_cache

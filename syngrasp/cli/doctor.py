@@ -75,7 +75,7 @@ def _print(report: dict[str, Any], required: dict[str, str | None], optional: di
 
 def _isaacsim() -> str | None:
     """Isaac Sim's interpreter, where the environment names one that is there."""
-    from syngrasp.rendering.isaacsim import isaacsim_python
+    from syngrasp.rendering.isaacsim.renderer import isaacsim_python
 
     try:
         return str(isaacsim_python())

@@ -65,7 +65,7 @@ def export_usd(job: ExportJob, choose: Choose, jobs: int, on_event: OnEvent) -> 
 
     Files are named by slots, since numbers of episodes change while a dataset grows.
     """
-    import_module("syngrasp.rendering.usd")  # says at once when usd-core is missing
+    import_module("syngrasp.rendering.usd.episode")  # says at once when usd-core is missing
     opened, _ = _open(job)
     chosen = choose(opened.num_episodes)
     _claim(job, opened)
@@ -139,7 +139,7 @@ def _write_usd(job: ExportJob, index: int) -> dict[str, Any]:
     """Writes one episode."""
     from syngrasp.dataset import rollout_from
     from syngrasp.rendering.look import Look
-    from syngrasp.rendering.usd import write_episode
+    from syngrasp.rendering.usd.episode import write_episode
 
     opened, catalog = _open(job)
     view = opened.episode(index)

@@ -26,7 +26,7 @@ class Camera:
     """Renders recordings from beside the target, with objects of the catalog that they were made from."""
 
     def __init__(self, catalog: Catalog, robot: Robot) -> None:
-        from syngrasp.rendering.mjwarp import MjWarpRenderer, TraceOptions
+        from syngrasp.rendering.mjwarp.renderer import MjWarpRenderer, TraceOptions
 
         self._catalog = catalog
         self._renderer = MjWarpRenderer(robot, TILE, TILE, TraceOptions(), "cpu")

@@ -10,9 +10,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from syngrasp import se3
-from syngrasp.rendering import tracer_types
 from syngrasp.rendering.furniture import Block
 from syngrasp.rendering.look import LightLook, MaterialLook
+from syngrasp.rendering.mjwarp import types
 from syngrasp.rendering.shapes import Shape
 from syngrasp.rendering.surfaces import ScenePart
 
@@ -38,7 +38,7 @@ class PlacedShape:
 def instance_rows(parts: Sequence[PlacedShape], frames: slice) -> NDArray[Any]:
     """(F, K) Instance rows of parts over some frames."""
     count = len(range(*frames.indices(len(parts[0].part.p)))) if parts else 1
-    rows = _rows((count, len(parts)), tracer_types.Instance)
+    rows = _rows((count, len(parts)), types.Instance)
     for k, (part, shape) in enumerate((placed.part, placed.shape) for placed in parts):
         R, p = part.R[frames], part.p[frames]
         middle = 0.5 * part.scale * (shape.lower + shape.upper)
@@ -77,7 +77,7 @@ def windows(
 
 def camera_rows(cameras: Sequence[F64], intrinsics: Sequence[F64]) -> NDArray[Any]:
     """(C,) Camera rows, exposure 1."""
-    rows = _rows(len(cameras), tracer_types.Camera)
+    rows = _rows(len(cameras), types.Camera)
     for row, T, K in zip(rows, cameras, intrinsics, strict=True):
         row["rotation"], row["position"] = T[:3, :3], T[:3, 3]
         row["focal"], row["cx"], row["cy"], row["gain"] = K[0, 0], K[0, 2], K[1, 2], 1.0
@@ -86,7 +86,7 @@ def camera_rows(cameras: Sequence[F64], intrinsics: Sequence[F64]) -> NDArray[An
 
 def part_rows(parts: Sequence[PlacedShape], first_texture: int) -> tuple[NDArray[Any], list[list[U8]]]:
     """Part rows and the mip chains of their textures, numbered from `first_texture`."""
-    rows = _rows(len(parts), tracer_types.Part)
+    rows = _rows(len(parts), types.Part)
     chains: list[list[U8]] = []
     face = 0
     for row, (part, shape) in zip(rows, ((placed.part, placed.shape) for placed in parts), strict=True):
@@ -104,7 +104,7 @@ def part_rows(parts: Sequence[PlacedShape], first_texture: int) -> tuple[NDArray
 
 def texture_rows(chains: Sequence[list[U8]]) -> tuple[NDArray[Any], U8]:
     """Texture rows and all their texels in one array."""
-    rows = _rows(len(chains), tracer_types.Texture)
+    rows = _rows(len(chains), types.Texture)
     offset = 0
     for row, chain in zip(rows, chains, strict=True):
         height, width = chain[0].shape[:2]
@@ -115,7 +115,7 @@ def texture_rows(chains: Sequence[list[U8]]) -> tuple[NDArray[Any], U8]:
 
 def material_row(material: MaterialLook, texture: int, relief: int, slope: float) -> NDArray[Any]:
     """One Material row. `relief` is the texture of its slopes, −1 without, and `slope` their largest [1/tile]."""
-    row = _rows((), tracer_types.Material)
+    row = _rows((), types.Material)
     row["texture"], row["inv_tile"], row["tint"] = texture, 1.0 / material.tile, material.tint
     row["cos_angle"], row["sin_angle"], row["offset"] = np.cos(material.angle), np.sin(material.angle), material.offset
     row["roughness"], row["metallic"] = material.roughness, material.metallic
@@ -125,7 +125,7 @@ def material_row(material: MaterialLook, texture: int, relief: int, slope: float
 
 def box_rows(blocks: Sequence[Block], materials: Sequence[str]) -> NDArray[Any]:
     """Box rows of furniture, whose materials are numbered by name."""
-    rows = _rows(len(blocks), tracer_types.Box)
+    rows = _rows(len(blocks), types.Box)
     for row, block in zip(rows, blocks, strict=True):
         row["lower"], row["upper"] = block.lower, block.upper
         row["material"], row["label"] = materials.index(block.material), block.label
@@ -134,7 +134,7 @@ def box_rows(blocks: Sequence[Block], materials: Sequence[str]) -> NDArray[Any]:
 
 def light_rows(lights: Sequence[LightLook], table_height: float) -> NDArray[Any]:
     """Light rows; a lamp's intensity is stated at the workspace's centre."""
-    rows = _rows(len(lights), tracer_types.Light)
+    rows = _rows(len(lights), types.Light)
     for row, light in zip(rows, lights, strict=True):
         away = np.array(light.position) - (0.5, 0.0, table_height)
         distance_sq = 1.0 if light.kind == "directional" else float(away @ away)

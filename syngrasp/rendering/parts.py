@@ -17,7 +17,7 @@ from syngrasp.rendering.labels import FIRST_OBJECT, ROBOT
 from syngrasp.rendering.look import Look, ObjectLook
 from syngrasp.rendering.props import prop_parts
 from syngrasp.rendering.surfaces import Finish, ScenePart, SurfaceMesh, occupied_boxes
-from syngrasp.rendering.textures import TextureFolder
+from syngrasp.rendering.texture.families import TextureFolder
 from syngrasp.robots.base import Robot
 
 F32 = NDArray[np.float32]

@@ -13,7 +13,7 @@ from syngrasp.rendering.look import Look, MaterialLook, PropLook
 from syngrasp.rendering.prop_kinds import PAINTED, SOLIDS, make_solid
 from syngrasp.rendering.solids import Solid, about_z, ellipse, prism, rounded
 from syngrasp.rendering.surfaces import Finish, ScenePart, SurfaceMesh
-from syngrasp.rendering.textures import TextureFolder, material_image
+from syngrasp.rendering.texture.families import TextureFolder, material_image
 
 TEXTURE_SIZE = 256
 TABLE_TEXTURE_SIZE = 512

@@ -16,10 +16,10 @@ from pydantic import Field
 from syngrasp import se3
 from syngrasp.records import Scene
 from syngrasp.rendering.cameras import displace
-from syngrasp.rendering.draw_lights import LightRanges, draw_light
-from syngrasp.rendering.draw_props import PropRanges, Site, draw_props, workspace
-from syngrasp.rendering.draw_room import RoomRanges, draw_room, draw_table
-from syngrasp.rendering.draw_surfaces import SurfaceRanges, draw_material, draw_object, draw_robot
+from syngrasp.rendering.draw.lights import LightRanges, draw_light
+from syngrasp.rendering.draw.props import PropRanges, Site, draw_props, workspace
+from syngrasp.rendering.draw.room import RoomRanges, draw_room, draw_table
+from syngrasp.rendering.draw.surfaces import SurfaceRanges, draw_material, draw_object, draw_robot
 from syngrasp.rendering.free_space import Space
 from syngrasp.rendering.furniture import block_boxes, floor_height, furniture, table_extent
 from syngrasp.rendering.look import CameraLook, EnvironmentLook, Look, MaterialLook, SensorLook

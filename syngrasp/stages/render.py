@@ -14,9 +14,9 @@ from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, Field
 
 from syngrasp.records import Episode, ObjectModel, Rollout
-from syngrasp.rendering.isaacsim import IsaacSimConfig
+from syngrasp.rendering.isaacsim.renderer import IsaacSimConfig
 from syngrasp.rendering.look import Look
-from syngrasp.rendering.mitsuba_config import MitsubaConfig
+from syngrasp.rendering.mitsuba.config import MitsubaConfig
 from syngrasp.rendering.randomize import PAPER_CAMERAS, CameraConfig, RandomizeConfig, draw_look
 from syngrasp.seeding import rng
 from syngrasp.stage import Rejected
@@ -168,20 +168,20 @@ class RenderStage:
 
 def make_renderer(config: RenderConfig, robot: Robot) -> Renderer:
     """The renderer that a recipe names. Raises SyngraspError where it cannot run here."""
-    from syngrasp.rendering.textures import TextureFolder
+    from syngrasp.rendering.texture.families import TextureFolder
 
     folder, environments = config.randomize.texture_folder, config.randomize.environment_folder
     textures = TextureFolder(Path(folder)) if folder else None
     folders = (textures, Path(environments) if environments else None)
     if config.kind == "mitsuba":
-        from syngrasp.rendering.mitsuba import MitsubaRenderer
+        from syngrasp.rendering.mitsuba.renderer import MitsubaRenderer
 
         return MitsubaRenderer(robot, config.width, config.height, config.mitsuba, *folders)
     if config.kind == "isaacsim":
-        from syngrasp.rendering.isaacsim import IsaacSimRenderer
+        from syngrasp.rendering.isaacsim.renderer import IsaacSimRenderer
 
         return IsaacSimRenderer(robot, config.width, config.height, config.isaacsim, *folders)
-    from syngrasp.rendering.mjwarp import MjWarpRenderer, TraceOptions
+    from syngrasp.rendering.mjwarp.renderer import MjWarpRenderer, TraceOptions
 
     options = TraceOptions(config.still_grid, config.still_rays, config.smooth, config.batch, config.samples)
     return MjWarpRenderer(robot, config.width, config.height, options, config.device, *folders)

@@ -24,7 +24,7 @@ from tests.benchmarks.episodes import Episodes, Pictured, frames_of  # isort: sk
 import numpy as np
 
 from syngrasp.cli.catalogs import catalog_or_builtin
-from syngrasp.rendering.mitsuba import MitsubaRenderer, firefly_limit
+from syngrasp.rendering.mitsuba.renderer import MitsubaRenderer, firefly_limit
 from syngrasp.robots import RobotConfig, make_robot
 from syngrasp.seeding import named_rng
 
@@ -51,7 +51,7 @@ def _timed(task: tuple[list[Pictured], int]) -> tuple[int, float, float, float, 
 
 def _distance(task: tuple[Pictured, int, int]) -> list[float]:
     """PSNR [dB] of both cameras' pictures of a frame."""
-    from syngrasp.rendering.mitsuba_frames import PathTracer, still_layer
+    from syngrasp.rendering.mitsuba.frames import PathTracer, still_layer
     from syngrasp.rendering.sensor import develop, exposure_gain
 
     one, frame, samples = task

@@ -29,7 +29,7 @@ from syngrasp.objects.catalog import Catalog
 from syngrasp.records import ObjectModel, PlacedObject, Rollout
 from syngrasp.rendering.annotate import boxes_from_masks
 from syngrasp.rendering.look import Look
-from syngrasp.rendering.mjwarp import MjWarpRenderer, TraceOptions
+from syngrasp.rendering.mjwarp.renderer import MjWarpRenderer, TraceOptions
 from syngrasp.rendering.randomize import PAPER_CAMERAS, RandomizeConfig, draw_look
 from syngrasp.robots import RobotConfig, make_robot
 from syngrasp.seeding import named_rng

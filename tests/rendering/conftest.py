@@ -8,7 +8,7 @@ import pytest
 
 from syngrasp.records import ObjectModel, Rollout
 from syngrasp.rendering.look import Look
-from syngrasp.rendering.mjwarp import MjWarpRenderer, TraceOptions
+from syngrasp.rendering.mjwarp.renderer import MjWarpRenderer, TraceOptions
 from syngrasp.rendering.pictures import Pictures
 from syngrasp.rendering.randomize import PAPER_CAMERAS, RandomizeConfig, draw_look
 from syngrasp.robots import RobotConfig, make_robot

@@ -8,16 +8,16 @@ import numpy as np
 import pytest
 import warp as wp
 
-from syngrasp.rendering import tracer_types
-from syngrasp.rendering.environment import directions
+from syngrasp.rendering.environment.maps import directions
+from syngrasp.rendering.mjwarp import types
+from syngrasp.rendering.mjwarp.dome import above_ground, dome_levels, harmonic_basis, harmonics, smaller
+from syngrasp.rendering.mjwarp.shading import ambient
+from syngrasp.rendering.mjwarp.sky import irradiance, mirrored
+from syngrasp.rendering.mjwarp.types import DOME_HEIGHT, DOME_LEVELS
+from syngrasp.rendering.mjwarp.world import surroundings
 from syngrasp.rendering.packing import light_rows
 from syngrasp.rendering.randomize import PAPER_CAMERAS, RandomizeConfig, draw_look
 from syngrasp.rendering.shapes import relief_chain
-from syngrasp.rendering.tracer_dome import above_ground, dome_levels, harmonic_basis, harmonics, smaller
-from syngrasp.rendering.tracer_shading import ambient
-from syngrasp.rendering.tracer_sky import irradiance, mirrored
-from syngrasp.rendering.tracer_types import DOME_HEIGHT, DOME_LEVELS
-from syngrasp.rendering.tracer_world import surroundings
 from syngrasp.seeding import named_rng
 from syngrasp.warp_device import start_warp
 from tests.rendering import scenes
@@ -49,10 +49,10 @@ def windows(height: int = DOME_HEIGHT) -> np.ndarray:
 
 def world_of(radiance: np.ndarray) -> tuple[Any, wp.array]:
     start_warp("cpu", "device")
-    world = tracer_types.World()
+    world = types.World()
     world.dome = wp.array(dome_levels(radiance), dtype=wp.vec3)
     world.harmonics = wp.array(harmonics(radiance), dtype=wp.vec3)
-    return world, wp.array([world], dtype=tracer_types.World)
+    return world, wp.array([world], dtype=types.World)
 
 
 def integral(radiance: np.ndarray, weight: np.ndarray) -> np.ndarray:
@@ -110,11 +110,11 @@ def test_white_furnace(roughness: float) -> None:
     """In an environment that is the same everywhere, white paint is as bright as it, and a white mirror no brighter: a
     rough one loses what is mirrored more than once."""
     _kept, world = world_of(np.ones((DOME_HEIGHT, 2 * DOME_HEIGHT, 3), np.float32))
-    rows = np.zeros(2, tracer_types.Surface.numpy_dtype())
+    rows = np.zeros(2, types.Surface.numpy_dtype())
     rows["normal"], rows["base"], rows["roughness"] = (0.0, 0.6, 0.8), 1.0, roughness
     rows["metallic"][1] = 1.0
     out = wp.zeros(2, dtype=wp.vec3)
-    surfaces = wp.array(rows, dtype=tracer_types.Surface)
+    surfaces = wp.array(rows, dtype=types.Surface)
     wp.launch(lit, dim=2, inputs=[world, surfaces, wp.vec3(0.0, 0.0, 1.0), out])
     paint, mirror = out.numpy()
     np.testing.assert_allclose(paint, 1.0, atol=0.01)

@@ -11,10 +11,10 @@ import numpy as np
 import pytest
 
 from syngrasp.errors import MissingExtra, UnknownName
-from syngrasp.rendering import environment_files
-from syngrasp.rendering.draw_lights import sun_temperature, sun_to_sky
-from syngrasp.rendering.environment import LUMINANCE, directions, environment_map, rotated
-from syngrasp.rendering.environment_sky import sky_radiance
+from syngrasp.rendering.draw.lights import sun_temperature, sun_to_sky
+from syngrasp.rendering.environment import files as environment_files
+from syngrasp.rendering.environment.maps import LUMINANCE, directions, environment_map, rotated
+from syngrasp.rendering.environment.sky import sky_radiance
 from syngrasp.rendering.files import PictureFolderError
 from syngrasp.rendering.look import EnvironmentLook
 from syngrasp.rendering.randomize import PAPER_CAMERAS, RandomizeConfig, draw_look

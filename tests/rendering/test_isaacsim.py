@@ -18,7 +18,7 @@ import pytest
 
 from syngrasp.errors import IsaacSimFailed, IsaacSimMissing
 from syngrasp.rendering.annotate import FIRST_OBJECT, ROBOT, TABLE
-from syngrasp.rendering.isaacsim import VARIABLE, WORKER, IsaacSimConfig, IsaacSimRenderer, isaacsim_python
+from syngrasp.rendering.isaacsim.renderer import VARIABLE, WORKER, IsaacSimConfig, IsaacSimRenderer, isaacsim_python
 from syngrasp.robots.base import Robot
 from tests.rendering.conftest import SIZE, Shot
 
@@ -176,7 +176,7 @@ def test_a_killed_client_leaves_nothing_behind(starts: Path, tmp_path: Path) -> 
     code = (
         "import os\n"
         "from pathlib import Path\n"
-        "from syngrasp.rendering.isaacsim_process import WorkerProcess\n"
+        "from syngrasp.rendering.isaacsim.process import WorkerProcess\n"
         f"WorkerProcess(({str(STANDIN)!r}, {str(WORKER)!r}), {{}}, Path({str(scratch)!r}), 60.0)\n"
         "os.kill(os.getpid(), 9)\n"
     )

@@ -10,9 +10,8 @@ import sys
 import numpy as np
 import pytest
 
-from syngrasp.rendering import isaacsim_protocol as protocol
-from syngrasp.rendering import isaacsim_worker as worker
-from syngrasp.rendering.isaacsim import MODES, WORKER, IsaacSimConfig, box_error, launch_config
+from syngrasp.rendering.isaacsim import protocol, worker
+from syngrasp.rendering.isaacsim.renderer import MODES, WORKER, IsaacSimConfig, box_error, launch_config
 
 LABELS = {"/World/robot": 1, "/World/table": 2, "/World/objects/object0": 3, "/World/objects/object10": 13}
 

@@ -11,9 +11,9 @@ import pytest
 from syngrasp.errors import SyngraspError
 from syngrasp.records import Rollout
 from syngrasp.rendering.look import Look
-from syngrasp.rendering.mitsuba import MitsubaRenderer
-from syngrasp.rendering.mitsuba_config import MitsubaConfig
-from syngrasp.rendering.mitsuba_variant import find_llvm, start_mitsuba
+from syngrasp.rendering.mitsuba.config import MitsubaConfig
+from syngrasp.rendering.mitsuba.renderer import MitsubaRenderer
+from syngrasp.rendering.mitsuba.variant import find_llvm, start_mitsuba
 from syngrasp.robots.base import Robot
 from tests.rendering.conftest import Shot
 
@@ -43,7 +43,7 @@ def test_a_convex_surface_under_an_even_sky_returns_its_albedo(
     """White furnace: a matt ball far from all else, light from everywhere, no paint: radiance = albedo · sky."""
     import mitsuba as mi
 
-    from syngrasp.rendering.mitsuba_frames import PathTracer
+    from syngrasp.rendering.mitsuba.frames import PathTracer
 
     ball = {"type": "sphere", "radius": 0.2, "bsdf": {"type": "diffuse", "reflectance": {"type": "rgb", "value": 0.6}}}
     scene = mi.load_dict({"type": "scene", "ball": ball, "sky": {"type": "constant", "radiance": 1.0}})
@@ -58,7 +58,7 @@ def test_a_convex_surface_under_an_even_sky_returns_its_albedo(
 
 @needs_llvm
 def test_a_sample_is_the_same_whatever_else_is_traced(shot: Shot, split: MitsubaRenderer) -> None:
-    from syngrasp.rendering.mitsuba_frames import PathTracer
+    from syngrasp.rendering.mitsuba.frames import PathTracer
 
     scene = split.episode(shot.rollout, shot.models, shot.look)
     tracer = PathTracer(shot.look.cameras, SIZE, SIZE, 1, 6)

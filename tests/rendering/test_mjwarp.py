@@ -15,7 +15,7 @@ from syngrasp.records import ObjectModel, Rollout
 from syngrasp.rendering.annotate import BACKGROUND, FIRST_OBJECT, ROBOT, TABLE, boxes_from_masks
 from syngrasp.rendering.cameras import project_box
 from syngrasp.rendering.look import Look
-from syngrasp.rendering.mjwarp import MjWarpRenderer, TraceOptions
+from syngrasp.rendering.mjwarp.renderer import MjWarpRenderer, TraceOptions
 from syngrasp.robots.base import Robot
 from tests.rendering import scenes
 from tests.rendering.conftest import SIZE, Shot

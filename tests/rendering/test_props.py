@@ -11,7 +11,7 @@ import trimesh
 
 from syngrasp.errors import UnknownName
 from syngrasp.records import Scene
-from syngrasp.rendering.draw_lights import over_walls
+from syngrasp.rendering.draw.lights import over_walls
 from syngrasp.rendering.furniture import PEDESTAL, block_boxes, floor_height, furniture, table_extent
 from syngrasp.rendering.labels import BACKGROUND, TABLE
 from syngrasp.rendering.look import Look, PropLook

@@ -12,7 +12,14 @@ from PIL import Image
 from syngrasp.errors import UnknownName
 from syngrasp.rendering.files import PictureFolderError, area_weights
 from syngrasp.rendering.look import MaterialLook
-from syngrasp.rendering.textures import FAMILIES, TextureFolder, _member, make_texture, material_height, material_image
+from syngrasp.rendering.texture.families import (
+    FAMILIES,
+    TextureFolder,
+    _member,
+    make_texture,
+    material_height,
+    material_image,
+)
 from syngrasp.seeding import named_rng
 
 PLAIN = MaterialLook("table", "plain", 5, "", 1.0, 0.0, (0.0, 0.0), (1.0, 1.0, 1.0), 0.5, 0.0, 0.001)

@@ -14,11 +14,11 @@ import pytest
 
 from syngrasp import se3
 from syngrasp.rendering.annotate import FIRST_OBJECT, boxes_from_masks
-from syngrasp.rendering.environment import directions, environment_map
+from syngrasp.rendering.environment.maps import directions, environment_map
 from syngrasp.rendering.exr import exr_bytes
 from syngrasp.rendering.furniture import furniture
 from syngrasp.rendering.look import LightLook, Look
-from syngrasp.rendering.mitsuba_variant import import_mitsuba
+from syngrasp.rendering.mitsuba.variant import import_mitsuba
 from syngrasp.rendering.packing import blackbody
 from syngrasp.rendering.parts import RobotMeshes
 from syngrasp.robots.base import Robot
@@ -28,10 +28,10 @@ pytest.importorskip("pxr", reason="usd-core is not installed: pip install 'syngr
 
 from pxr import Gf, Usd, UsdGeom, UsdLux, UsdSemantics, UsdShade, UsdValidation
 
-from syngrasp.rendering import usd_meshes
-from syngrasp.rendering.usd import UsdEpisode, write_episode
-from syngrasp.rendering.usd_lights import NITS, dome_picture, light_intensity
-from syngrasp.rendering.usd_materials import palette
+from syngrasp.rendering.usd import meshes as usd_meshes
+from syngrasp.rendering.usd.episode import UsdEpisode, write_episode
+from syngrasp.rendering.usd.lights import NITS, dome_picture, light_intensity
+from syngrasp.rendering.usd.materials import palette
 
 LUMINANCE = np.array([0.2126, 0.7152, 0.0722])
 

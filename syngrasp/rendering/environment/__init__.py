@@ -1,0 +1,1 @@
+"""What shines from all around: skies, studios, pictures."""

@@ -1,0 +1,1 @@
+"""RTX pictures from Isaac Sim, in a process of its own."""

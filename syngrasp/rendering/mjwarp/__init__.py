@@ -1,0 +1,1 @@
+"""The fast ray tracer: Warp kernels for CPU and CUDA."""
