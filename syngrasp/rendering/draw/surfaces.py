@@ -21,6 +21,9 @@ _RELIEF = {
 _POLISHED = {"marble": 0.6, "metal": 0.9, "tiles": 0.6, "granite": 0.5, "terrazzo": 0.5, "wood": 0.35, "plain": 0.35}
 """How often a family's surface is polished; others never are."""
 
+LEVELLED = 0.35
+"""What polishing leaves of a relief: deeper, it breaks a mirror into white specks."""
+
 
 class SurfaceRanges(Ranges):
     """Textures and finishes. The paper has about 1,000 textures of tables and 1,200 of grounds and walls; a generated
@@ -93,7 +96,7 @@ def draw_material(
         tint=vec(_tint(config.tint, rng)),
         roughness=float(rng.uniform(*(config.roughness_polished if polished else config.roughness_matt))),
         metallic=float(rng.uniform(*config.metallic)) if family == "metal" else 0.0,
-        bump=float(_RELIEF.get(family, 0.0) * rng.uniform(*config.bump)),
+        bump=float(_RELIEF.get(family, 0.0) * rng.uniform(*config.bump) * (LEVELLED if polished else 1.0)),
     )
 
 

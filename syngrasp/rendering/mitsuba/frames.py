@@ -214,22 +214,38 @@ def _probe(tracer: PathTracer, scene: EpisodeScene, layer: StillLayer, seen: Boo
     grid[:, ::PROBE, ::PROBE] = True
     pixels = np.flatnonzero(grid & ~seen).astype(np.uint32)
     number = (_mixed(pixels) % np.uint32(samples)).astype(np.uint32)
-    light = tracer.trace(scene.full, pixels, number, 1).light[:, 0]
-    known = layer.samples[pixels, number]
-    planes = np.zeros((count, height, width, 8), np.float32)
+    difference = tracer.trace(scene.full, pixels, number, 1).light[:, 0] - layer.samples[pixels, number]
     clean = layer.light.reshape(-1, 3)[pixels]
-    difference = light - known
-    rows = np.unravel_index(pixels, tracer.size)
-    planes[rows] = np.column_stack([difference, np.abs(difference @ _LUMINANCE), clean, clean @ _LUMINANCE])
-    small = planes[:, ::PROBE, ::PROBE]
-    mean = ndimage.uniform_filter(small, size=(1, SMOOTH, SMOOTH, 1), mode="constant")
-    change = _grown(mean[..., 3] > CHANGED * np.maximum(mean[..., 7], 1e-4), 1)
-    small = np.where(change[..., None], 0.0, small)
-    wide = ndimage.uniform_filter(small, size=(1, 3 * SMOOTH, 3 * SMOOTH, 1), mode="constant")
-    far = np.clip(wide[..., :3] / np.maximum(wide[..., 4:7], 1e-4), -0.9, 0.9)
-    zoom = (slice(None), np.minimum(np.arange(height) // PROBE, small.shape[1] - 1))
-    column = np.minimum(np.arange(width) // PROBE, small.shape[2] - 1)
-    return change[zoom][:, :, column], far[zoom][:, :, column].astype(np.float32)
+    camera, row, column = np.unravel_index(pixels, tracer.size)
+    probes = np.zeros((*grid[:, ::PROBE, ::PROBE].shape, 8), np.float32)
+    probes[camera, row // PROBE, column // PROBE] = np.column_stack(
+        [difference, np.abs(difference @ _LUMINANCE), clean, clean @ _LUMINANCE]
+    )
+    near = ndimage.uniform_filter(probes, size=(1, SMOOTH, SMOOTH, 1), mode="constant")
+    change = _grown(near[..., 3] > CHANGED * np.maximum(near[..., 7], 1e-4), 1)
+    rest = np.where(change[..., None], 0.0, probes)
+    wide = _share(ndimage.uniform_filter(rest, size=(1, 3 * SMOOTH, 3 * SMOOTH, 1), mode="constant"))
+    # a change that stands out of the probes' noise is taken from near by, so that traced regions have no rim
+    local = _share(near)
+    trust = np.clip(np.abs(local @ _LUMINANCE) / (0.5 * CHANGED) - 0.5, 0.0, 1.0)[..., None]
+    far = _enlarged((1.0 - trust) * wide + trust * local, height, width)
+    return change[:, np.arange(height) // PROBE][:, :, np.arange(width) // PROBE], far
+
+
+def _share(sums: F32) -> F32:
+    """Of the light that changes (…, 3)."""
+    return np.clip(sums[..., :3] / np.maximum(sums[..., 4:7], 1e-4), -0.9, 0.9)
+
+
+def _enlarged(values: F32, height: int, width: int) -> F32:
+    """Values at the probes' pixels (C, h, w, 3) at all pixels, linear in between."""
+    for axis, size in ((1, height), (2, width)):
+        place = np.minimum(np.arange(size, dtype=np.float32) / PROBE, values.shape[axis] - 1)
+        low = place.astype(int)
+        high = np.minimum(low + 1, values.shape[axis] - 1)
+        t = (place - low).astype(np.float32).reshape((1, size, 1, 1) if axis == 1 else (1, 1, size, 1))
+        values = (1.0 - t) * values.take(low, axis) + t * values.take(high, axis)
+    return values
 
 
 def _mixed(x: U32) -> U32:
