@@ -209,7 +209,7 @@ def _grown(mask: Bools, pixels: int) -> Bools:
 
 def _probe(tracer: PathTracer, scene: EpisodeScene, layer: StillLayer, seen: Bools, samples: int) -> tuple[Bools, F32]:
     """Where light changes much (C, H, W), and by what share it changes elsewhere (C, H, W, 3), smoothly."""
-    count, height, width = tracer.size
+    _, height, width = tracer.size
     grid = np.zeros_like(seen)
     grid[:, ::PROBE, ::PROBE] = True
     pixels = np.flatnonzero(grid & ~seen).astype(np.uint32)
