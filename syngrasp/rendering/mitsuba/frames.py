@@ -232,12 +232,12 @@ def _probe(tracer: PathTracer, scene: EpisodeScene, layer: StillLayer, seen: Boo
     return change[:, np.arange(height) // PROBE][:, :, np.arange(width) // PROBE], far
 
 
-def _share(sums: F32) -> F32:
+def _share(sums: Any) -> Any:
     """Of the light that changes (…, 3)."""
     return np.clip(sums[..., :3] / np.maximum(sums[..., 4:7], 1e-4), -0.9, 0.9)
 
 
-def _enlarged(values: F32, height: int, width: int) -> F32:
+def _enlarged(values: Any, height: int, width: int) -> F32:
     """Values at the probes' pixels (C, h, w, 3) at all pixels, linear in between."""
     for axis, size in ((1, height), (2, width)):
         place = np.minimum(np.arange(size, dtype=np.float32) / PROBE, values.shape[axis] - 1)
