@@ -89,7 +89,7 @@ def retry(
     from syngrasp.dataset.commits import commit_path
 
     storage = datasets.open_storage(dataset)
-    datasets.open_info(storage)
+    info = datasets.open_info(storage)
     slots = [(item["shard"], item["episode"]) for item in datasets.list_quarantine(storage)]
     committed = {shard for shard, _ in slots} & set(datasets.committed_shards(storage))
     reopened = [slot for slot in slots if withdraw or slot[0] not in committed]
@@ -103,7 +103,8 @@ def retry(
     if as_json:
         print_json({"reopened": reopened, "withdrawn": sorted(committed) if withdraw else [], "kept": kept})
         return
-    print(f"{len(reopened)} slots will be tried again by the next generate")
+    command = "generate" if info.source is None else "render"
+    print(f"{len(reopened)} slots will be tried again by the next {command}")
     if kept:
         print(f"{kept} slots lie in committed shards and stay empty; --withdraw makes those shards again")
 

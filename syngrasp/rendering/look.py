@@ -54,7 +54,7 @@ class LightLook:
 
 @dataclass(frozen=True, slots=True)
 class EnvironmentLook:
-    """The dome: light from everywhere, also seen in reflections and where nothing else is. See environment.py."""
+    """The dome: light from everywhere, also seen in reflections and where nothing else is. See environment/maps.py."""
 
     kind: str  # gradient (zenith to horizon), sky (clear, with the sun among the lights), studio (generated), file
     seed: int  # of a studio
@@ -72,7 +72,7 @@ class MaterialLook:
     """A texture and how light meets it. Family and seed decide every texel of a generated one."""
 
     name: str  # what refers to it: table, support, floor, wall, pedestal, a prop's
-    family: str  # of textures.py, or "file"
+    family: str  # of texture/families.py, or "file"
     seed: int
     file: str  # its name in the recipe's folder of textures; empty for the other families
     tile: float  # edge of the square that one repetition covers [m]

@@ -36,6 +36,10 @@ class WorkerFault(Exception):
         self.log = log  # the end of what the process printed
 
 
+class JobFailed(Exception):
+    """A job that processes failed at, each of which had started well: the fault is the job's."""
+
+
 @dataclass(frozen=True, slots=True)
 class Life:
     """How long a process may take and live."""
@@ -179,12 +183,15 @@ class Worker:
     def run(self, job: Callable[[WorkerProcess], Out]) -> Out:
         """What `job` makes of a process. After a `WorkerFault` it is tried again with a new one.
 
-        Raises `IsaacSimFailed`.
+        Raises `JobFailed`, or `IsaacSimFailed` where the last process did not even start.
         """
-        attempts, problem, log = self._life.restarts + 1, "", ""
+        attempts, problem, log, started = self._life.restarts + 1, "", "", False
         for _ in range(attempts):
+            started = False
             try:
-                out = job(self._ready())
+                process = self._ready()
+                started = True
+                out = job(process)
             except WorkerFault as fault:
                 problem, log = str(fault), fault.log
                 self._drop()
@@ -194,7 +201,10 @@ class Worker:
             else:
                 self._left -= 1
                 return out
-        raise IsaacSimFailed(problem, attempts, log)
+        failed = IsaacSimFailed(problem, attempts, log)
+        if started:
+            raise JobFailed(str(failed))
+        raise failed
 
     def close(self) -> None:
         """Ends the process. A later job starts another."""

@@ -111,7 +111,7 @@ class IsaacSimRenderer:
     ) -> Pictures | None:
         """See `Renderer`. An episode whose process fails is asked for again, of a new one.
 
-        Raises `IsaacSimFailed`.
+        Raises `JobFailed` for an episode that several processes failed at, `IsaacSimFailed` where none starts.
         """
         from syngrasp.rendering.usd.episode import write_episode
 

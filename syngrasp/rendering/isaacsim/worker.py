@@ -273,7 +273,7 @@ def serve(protocol: ModuleType, reading: int, writing: int) -> None:
 if __name__ == "__main__":
     pipes = os.environ.pop(load_protocol().PIPES).split(",")
     del sys.argv[1:]
-    # Python looks beside a script first, and there lies an isaacsim.py that is not Isaac Sim.
+    # Python looks beside a script first: what lies here is not meant for Isaac Sim.
     here = Path(__file__).resolve().parent
     sys.path[:] = [folder for folder in sys.path if Path(folder).resolve() != here]
     serve(load_protocol(), int(pipes[0]), int(pipes[1]))

@@ -18,7 +18,7 @@ class MitsubaConfig(BaseModel):
     variant: Literal["auto", "llvm", "scalar", "cuda"] = Field(
         "auto", description="auto: CUDA with a GPU, else LLVM where its library is found, else scalar"
     )
-    spp: int = Field(4, ge=1, le=4096, description="samples per pixel where something moves or its light changes")
+    spp: int = Field(4, ge=1, le=256, description="samples per pixel where something moves or its light changes")
     still_spp: int = Field(32, ge=1, le=65536, description="samples per pixel of the still scenery, once an episode")
     max_depth: int = Field(6, ge=2, le=64, description="surfaces that a path of light meets at most")
     denoise: Literal["off", "fast", "balanced", "high"] = Field("fast", description="of frames; the scenery takes high")

@@ -30,7 +30,7 @@ SLOTS = 16
 
 
 def emitters(look: Look, table_height: float, environment: F32) -> dict[str, Any]:
-    """All that shines under a look; `environment` is a map of environment.py."""
+    """All that shines under a look; `environment` is a map of environment/maps.py."""
     out = {"environment": _dome(environment, look), **_lights(look.lights, table_height)}
     slots = SLOTS
     while slots < len(out):

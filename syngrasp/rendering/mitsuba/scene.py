@@ -35,7 +35,7 @@ class EpisodeScene:
         environment: F32,
         textures: TextureFolder | None = None,
     ) -> None:
-        """`environment` is a map of environment.py; `groups` come from `grouped`."""
+        """`environment` is a map of environment/maps.py; `groups` come from `grouped`."""
         import mitsuba as mi
 
         lights = emitters(look, scene.table_height, environment)

@@ -1,5 +1,5 @@
 # type: ignore  (Warp compiles these functions; their types are its, not Python's)
-"""Ray tracer: light of the environment. Maps as environment.py lays them out."""
+"""Ray tracer: light of the environment. Maps as environment/maps.py lays them out."""
 
 # float(…) and int(…) declare a variable of a Warp kernel that a loop may change.
 

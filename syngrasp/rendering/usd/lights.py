@@ -71,7 +71,7 @@ def add_dome(stage: Usd.Stage, path: str, file: str) -> None:
 
 
 def dome_picture(environment: NDArray[np.float32]) -> NDArray[np.float32]:
-    """An environment map (H, 2H, 3) of environment.py as UsdLux reads it: OpenEXR's latitude-longitude map, whose
+    """An environment map (H, 2H, 3) of environment/maps.py as UsdLux reads it: OpenEXR's latitude-longitude map, whose
     longitude falls from the left to the right."""
     return environment[:, ::-1]
 
