@@ -22,9 +22,10 @@ from numpy.typing import NDArray
 
 from syngrasp.dataset.commits import Commit, DatasetInfo, Root, open_info, read_commits
 from syngrasp.dataset.episodes import scene_from_line
+from syngrasp.dataset.local_storage import LocalStorage
 from syngrasp.dataset.schema import ARRAYS, SPECS
 from syngrasp.dataset.shard_array import ShardArray
-from syngrasp.dataset.storage import LocalStorage, Storage, open_storage
+from syngrasp.dataset.storage import Storage, open_storage
 from syngrasp.dataset.zarr_format import parse_group
 from syngrasp.errors import DatasetError, UnknownName
 from syngrasp.records import Scene

@@ -9,8 +9,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from syngrasp.dataset.local_storage import LocalStorage
 from syngrasp.dataset.packing import unpack_into
-from syngrasp.dataset.storage import LocalStorage, Storage
+from syngrasp.dataset.storage import Storage
 from syngrasp.dataset.zarr_format import NO_CHUNK, ArrayMeta, parse_index
 
 CACHED_CHUNKS = 8  # of plain numbers, per array, where every read is a request

@@ -17,7 +17,7 @@ import pytest
 
 from syngrasp import dataset
 from syngrasp.dataset.documents import seal, unseal
-from syngrasp.dataset.storage import LocalStorage
+from syngrasp.dataset.local_storage import LocalStorage
 from syngrasp.errors import DatasetError
 from syngrasp.records import Slot
 from tests.dataset.datasets import RECIPE, commit, create, make_dataset, write_shard
