@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -82,3 +83,16 @@ def occupied_boxes(parts: Iterable[ScenePart], margin: float = 0.03, span: int =
             among = slice(first, first + span + 1)  # with the next span's first, as it moves on to there
             boxes.append([(centre - reach)[among].min(axis=0), (centre + reach)[among].max(axis=0)])
     return np.array(boxes, np.float64).reshape(-1, 2, 3)
+
+
+def color_grid(colors: NDArray[Any]) -> tuple[NDArray[Any], F64]:
+    """The distinct ones of colours (N, 3) as an image, nearly square, and the places (N, 2) of their pixels' centres,
+    v up."""
+    distinct, which = np.unique(colors, axis=0, return_inverse=True)
+    columns = int(np.ceil(np.sqrt(len(distinct))))
+    rows = -(-len(distinct) // columns)
+    image = np.zeros((rows * columns, 3), colors.dtype)
+    image[: len(distinct)] = distinct
+    row, column = np.divmod(which.ravel(), columns)
+    uv = np.stack([(column + 0.5) / columns, 1.0 - (row + 0.5) / rows], axis=-1)
+    return image.reshape(rows, columns, 3), uv

@@ -41,17 +41,6 @@ def vertex_mesh(mesh: SurfaceMesh) -> VertexMesh:
     return VertexMesh(kept[:, :3], kept[:, 3:6], kept[:, 6:8], kept[:, 8:], index.reshape(-1, 3).astype(np.int32))
 
 
-def palette(colors: F32) -> tuple[F32, F32]:
-    """Colours (V, 3) as a square image of the distinct ones and the coordinates (V, 2) of their pixels' centres."""
-    distinct, index = np.unique(colors, axis=0, return_inverse=True)
-    side = int(np.ceil(np.sqrt(len(distinct))))
-    image = np.zeros((side * side, 3), np.float32)
-    image[: len(distinct)] = distinct
-    row, column = np.divmod(index.ravel(), side)
-    uv = (np.stack([column, side - 1 - row], axis=1) + 0.5) / side
-    return image.reshape(side, side, 3), uv.astype(np.float32)
-
-
 def coarse(mesh: SurfaceMesh, share: float) -> SurfaceMesh:
     """A mesh without texture with about a `share` of its faces: the time to rebuild the tree of what moves is in
     proportion to them. Colours stay apart; no surface moves by more than robots/visual.py allows."""

@@ -17,7 +17,8 @@ from syngrasp.rendering.look import Look
 from syngrasp.rendering.mitsuba.arrays import make_mesh, owned, shape_number
 from syngrasp.rendering.mitsuba.lights import emitters
 from syngrasp.rendering.mitsuba.materials import bitmap, block_surface, part_surface, plain
-from syngrasp.rendering.mitsuba.meshes import Group, VertexMesh, block_meshes, palette
+from syngrasp.rendering.mitsuba.meshes import Group, VertexMesh, block_meshes
+from syngrasp.rendering.surfaces import color_grid
 from syngrasp.rendering.texture.families import TextureFolder
 
 F32 = NDArray[np.float32]
@@ -77,9 +78,9 @@ def _group_mesh(name: str, group: Group) -> Any:
     part = group.parts[0]
     vertices, normals = group.placed(0)
     if part.mesh.texture is None:
-        image, uv = palette(group.stacked("colors") * np.array(part.finish.tint, np.float32))
+        image, uv = color_grid(group.stacked("colors") * np.array(part.finish.tint, np.float32))
         color = plain(image)
     else:
         color, uv = bitmap(part.mesh.texture, part.finish.tint), group.stacked("uv")
-    mesh = VertexMesh(vertices, normals, uv, group.stacked("colors"), group.faces())
+    mesh = VertexMesh(vertices, normals, uv.astype(np.float32), group.stacked("colors"), group.faces())
     return make_mesh(name, mesh, part_surface(color, part.finish))

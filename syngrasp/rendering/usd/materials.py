@@ -17,7 +17,8 @@ import numpy as np
 from numpy.typing import NDArray
 from pxr import Gf, Sdf, Usd, UsdShade
 
-from syngrasp.rendering.surfaces import Finish
+from syngrasp.rendering.shapes import linear_to_srgb_values
+from syngrasp.rendering.surfaces import Finish, color_grid
 
 F32 = NDArray[np.float32]
 U8 = NDArray[np.uint8]
@@ -63,17 +64,8 @@ def texture_file(folder: Path, image: U8, lossless: bool) -> Path:
 def palette(face_color: F32) -> tuple[U8, F32]:
     """Linear colours of faces (T, 3) as a picture sRGB and the faces' places (3 T, 2) in it, v up: every corner of a
     face in the middle of its colour's patch."""
-    linear = np.clip(face_color, 0.0, 1.0)
-    shown = np.where(linear <= 0.0031308, 12.92 * linear, 1.055 * np.maximum(linear, 1e-8) ** (1 / 2.4) - 0.055)
-    colors, which = np.unique((shown * 255.0 + 0.5).astype(np.uint8), axis=0, return_inverse=True)
-    columns = int(np.ceil(np.sqrt(len(colors))))
-    rows = -(-len(colors) // columns)
-    image = np.zeros((rows * columns, 3), np.uint8)
-    image[: len(colors)] = colors
-    image = image.reshape(rows, columns, 3).repeat(PATCH, 0).repeat(PATCH, 1)
-    row, column = np.divmod(which.ravel(), columns)
-    uv = np.stack([(column + 0.5) / columns, 1.0 - (row + 0.5) / rows], axis=-1)
-    return image, np.repeat(uv, 3, axis=0).astype(np.float32)
+    image, uv = color_grid((linear_to_srgb_values(face_color) * 255.0 + 0.5).astype(np.uint8))
+    return image.repeat(PATCH, 0).repeat(PATCH, 1), np.repeat(uv, 3, axis=0).astype(np.float32)
 
 
 def add_material(
