@@ -10,6 +10,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from PIL import Image
 
 from syngrasp import dataset, se3
 from syngrasp.cli import run
@@ -27,12 +28,12 @@ REPOSITORY = Path(__file__).resolve().parents[1]
 EPISODES = 4
 
 
-def episode(slot: Slot) -> Episode:
+def episode(slot: Slot, ranges: RandomizeConfig | None = None) -> Episode:
     """The arm moves, an object rises; the pictures are black."""
     models = scenes.household()
     scene, q = scenes.scene(models), make_robot(RobotConfig()).q_home
     rollout = scenes.rollout(scene, q, q + 0.3, 6 + slot.episode, lift=0.05)
-    look = draw_look(scene, RandomizeConfig(), PAPER_CAMERAS, named_rng(slot.episode, "look"))
+    look = draw_look(scene, ranges or RandomizeConfig(), PAPER_CAMERAS, named_rng(slot.episode, "look"))
     frames, count = len(rollout.phase), len(look.cameras)
     whole = Episode(
         rollout=rollout,
@@ -124,6 +125,36 @@ def test_a_stage_agrees_with_its_shard(made: tuple[str, str], tmp_path: Path) ->
         focal = 48 * camera.GetFocalLengthAttr().Get() / camera.GetHorizontalApertureAttr().Get()
         assert focal == pytest.approx(K[0, 0], rel=1e-5)
     assert stage.GetDefaultPrim().GetCustomDataByKey("syngrasp:seed") == 7
+
+
+def test_a_look_of_the_users_own_pictures_is_exported(
+    made: tuple[str, str], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    textures, data = tmp_path / "textures", tmp_path / "data"
+    textures.mkdir()
+    Image.new("RGB", (8, 8), (200, 120, 40)).save(textures / "oak.png")
+    randomize = {"texture_folder": str(textures), "texture_folder_share": 1.0}
+    recipe = {"robot": RobotConfig().model_dump(mode="json"), "render": {"randomize": randomize}}
+    hashed = Catalog.open(made[1]).hash
+    dataset.create_dataset(data, recipe=recipe, catalog_hash=hashed, seed=7, shards=1, episodes_per_shard=1)
+    with dataset.ShardWriter(data, 0, max_objects=6) as writer:
+        writer.append(episode(Slot(0, 0), RandomizeConfig.model_validate(randomize)))
+        summary = writer.finish()
+    dataset.commit_shard(data, summary, stages={}, empty_slots=[], timings={}, renderer={"kind": "none"})
+    assert run(export((str(data), made[1]), tmp_path / "out")) == 0
+    assert (tmp_path / "out/episodes/00000-0000.usdc").is_file()
+    shutil.rmtree(textures)
+    said = refused(capsys, *export((str(data), made[1]), tmp_path / "again"))
+    assert f"{textures}: no such folder (render.randomize.texture_folder)" in said
+
+
+def test_a_folder_that_is_not_an_exports_is_refused(
+    made: tuple[str, str], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert "is a dataset; choose another --out" in refused(capsys, *export(made, Path(made[0])))
+    assert not (Path(made[0]) / "export.json").exists()
+    (tmp_path / "export.json").write_text('{"format": "us')
+    assert "is not what an export leaves" in refused(capsys, *export(made, tmp_path))
 
 
 def test_several_processes_write_the_same_files_as_one(

@@ -23,6 +23,9 @@ if TYPE_CHECKING:
     from syngrasp.objects.catalog import Catalog
     from syngrasp.rendering.parts import RobotMeshes
 
+Slot = tuple[int, int]
+"""Shard and slot of an episode."""
+
 Choose = Callable[[int], list[int]]
 """Which episodes, of so many."""
 
@@ -69,7 +72,8 @@ def export_usd(job: ExportJob, choose: Choose, jobs: int, on_event: OnEvent) -> 
     opened, _ = _open(job)
     chosen = choose(opened.num_episodes)
     _claim(job, opened)
-    wanted = [index for index in chosen if not _stage(job, opened.episode(index)).exists()]
+    slots = [_slot(opened.episode(index)) for index in chosen]
+    wanted = [slot for slot in slots if not _stage(job, slot).exists()]
     started, size = time.monotonic(), 0
     on_event({"event": "start", "format": "usd", "episodes": len(chosen), "there": len(chosen) - len(wanted)})
     for written in _each(_write_usd, job, wanted, jobs):
@@ -83,17 +87,20 @@ FORMATS: dict[str, Callable[[ExportJob, Choose, int, Any], None]] = {"usd": expo
 
 
 def _each(
-    work: Callable[[ExportJob, int], dict[str, Any]], job: ExportJob, episodes: list[int], jobs: int
+    work: Callable[[ExportJob, Slot], dict[str, Any]], job: ExportJob, slots: list[Slot], jobs: int
 ) -> Iterator[dict[str, Any]]:
-    """What came of each episode, in order, done by this process or by several. Raises SyngraspError."""
-    if min(jobs, len(episodes)) < 2:
-        yield from (work(job, index) for index in episodes)
+    """What came of each episode, in order, done by this process or by several. Raises SyngraspError.
+
+    Every process opens the dataset itself, which may have grown: slots name the same episodes then, numbers do not.
+    """
+    if min(jobs, len(slots)) < 2:
+        yield from (work(job, slot) for slot in slots)
         return
     # Threads of the libraries that this process has loaded do not survive a fork.
     context = multiprocessing.get_context("spawn")
-    with ProcessPoolExecutor(min(jobs, len(episodes)), mp_context=context) as pool:
+    with ProcessPoolExecutor(min(jobs, len(slots)), mp_context=context) as pool:
         try:
-            for found in pool.map(partial(_or_why_not, work, job), episodes):
+            for found in pool.map(partial(_or_why_not, work, job), slots):
                 if isinstance(found, str):
                     raise SyngraspError(found)
                 yield found
@@ -102,17 +109,21 @@ def _each(
             raise
 
 
-def _or_why_not(work: Callable[[ExportJob, int], dict[str, Any]], job: ExportJob, index: int) -> dict[str, Any] | str:
+def _or_why_not(work: Callable[[ExportJob, Slot], dict[str, Any]], job: ExportJob, slot: Slot) -> dict[str, Any] | str:
     """What came of an episode, or what the user can mend: errors whose constructors write the message cannot travel
     between processes."""
     try:
-        return work(job, index)
+        return work(job, slot)
     except SyngraspError as error:
         return str(error)
 
 
-def _stage(job: ExportJob, view: EpisodeView) -> Path:
-    return job.out / "episodes" / f"{view.line['shard']:05d}-{view.line['episode']:04d}.usdc"
+def _slot(view: EpisodeView) -> Slot:
+    return view.line["shard"], view.line["episode"]
+
+
+def _stage(job: ExportJob, slot: Slot) -> Path:
+    return job.out / "episodes" / f"{slot[0]:05d}-{slot[1]:04d}.usdc"
 
 
 def _claim(job: ExportJob, opened: Dataset) -> None:
@@ -124,31 +135,49 @@ def _claim(job: ExportJob, opened: Dataset) -> None:
     content = {"recipe_hash": info.recipe_hash, "catalog_hash": info.catalog_hash, "seed": info.seed}
     mark = {"format": "usd", "mdl": job.mdl, **content}
     path = job.out / "export.json"
+    if (job.out / "dataset.json").exists():
+        raise SyngraspError(f"{job.out} is a dataset; choose another --out")
     if path.exists():
-        there = json.loads(path.read_text())
+        there = _read_mark(path)
         if changed := [key for key in mark if there.get(key) != mark[key]]:
             told = "; ".join(f"{key} {there.get(key)}, asked for {mark[key]}" for key in changed)
             raise SyngraspError(f"{job.out} holds another export: {told}; choose another --out")
-        return
-    if opened.storage.exists(ATTRIBUTION):
-        write_atomic(job.out / "attribution.csv", opened.storage.read(ATTRIBUTION))
-    write_atomic(path, json.dumps(mark, indent=1).encode())
+    else:
+        write_atomic(path, json.dumps(mark, indent=1).encode())
+    if opened.storage.exists(ATTRIBUTION):  # a dataset that has grown has more of it
+        licences, theirs = opened.storage.read(ATTRIBUTION), job.out / "attribution.csv"
+        if not theirs.exists() or theirs.read_bytes() != licences:
+            write_atomic(theirs, licences)
 
 
-def _write_usd(job: ExportJob, index: int) -> dict[str, Any]:
+def _read_mark(path: Path) -> dict[str, Any]:
+    try:
+        found = json.loads(path.read_text())
+        if not isinstance(found, dict):
+            raise ValueError("no object")
+    except ValueError as error:
+        raise SyngraspError(f"{path} is not what an export leaves ({error}); choose another --out") from error
+    return found
+
+
+def _write_usd(job: ExportJob, slot: Slot) -> dict[str, Any]:
     """Writes one episode."""
     from syngrasp.dataset import rollout_from
     from syngrasp.rendering.look import Look
-    from syngrasp.rendering.usd.episode import write_episode
+    from syngrasp.rendering.randomize import RandomizeConfig
+    from syngrasp.rendering.usd.episode import Folders, write_episode
+    from syngrasp.stages.render import picture_folders
 
     opened, catalog = _open(job)
-    view = opened.episode(index)
+    view = opened.slot(*slot)
+    index = view.index
     if not view.line["look"]:
         raise DatasetError(job.dataset, f"episode {index} was not rendered (render.kind none): it has no cameras")
+    randomize = RandomizeConfig.model_validate(opened.info.recipe.get("render", {}).get("randomize", {}))
     rollout = rollout_from(view.line, view)
     models = [catalog.load(placed.uid) for placed in rollout.scene.objects]
     height, width = view.shape("images")[2:4]
-    started, path = time.monotonic(), _stage(job, view)
+    started, path = time.monotonic(), _stage(job, slot)
     write_episode(
         path,
         rollout,
@@ -157,9 +186,10 @@ def _write_usd(job: ExportJob, index: int) -> dict[str, Any]:
         _robot(job),
         width=width,
         height=height,
+        folders=Folders(*picture_folders(randomize)),
         assets=job.out / "assets",
         mdl=job.mdl,
-        notes={"seed": opened.info.seed, "episode": index},
+        notes={"seed": opened.info.seed, "shard": slot[0], "slot": slot[1]},
     )
     took = time.monotonic() - started
     return {"episode": index, "path": str(path), "bytes": os.stat(path).st_size, "seconds": round(took, 3)}

@@ -221,6 +221,17 @@ class Dataset(Sequence[Frame]):
         before = self._episode_ends[position - 1] if position else 0
         return EpisodeView(self, i, self.shard(position), i - before)
 
+    def slot(self, shard_number: int, slot: int) -> EpisodeView:
+        """The episode of a slot, whose number in the dataset changes as the dataset grows. Raises DatasetError."""
+        position = self._position.get(shard_number)
+        if position is not None:
+            before = self._episode_ends[position - 1] if position else 0
+            shard = self.shard(position)
+            for k in range(self._episode_ends[position] - before):
+                if shard.line(k)["episode"] == slot:
+                    return EpisodeView(self, before + k, shard, k)
+        raise DatasetError(self.storage.url, f"no episode of shard {shard_number}, slot {slot}")
+
     def episodes(self) -> Iterator[EpisodeView]:
         """All episodes, in order."""
         return (self.episode(i) for i in range(self.num_episodes))

@@ -21,6 +21,10 @@ F64 = NDArray[np.float64]
 Vec3 = tuple[float, float, float]
 
 
+LEAST_RADIUS = 0.004
+"""Of a lamp's ball for renderers to whom it must have one [m]."""
+
+
 @dataclass(frozen=True, slots=True)
 class CameraLook:
     """A pinhole camera: OpenCV axes (x right, y down, z forward), square pixels, no distortion."""

@@ -8,10 +8,11 @@ materials without ranges; those ranges are ours.
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Annotated
 
 import numpy as np
 from numpy.typing import ArrayLike
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from syngrasp import se3
 from syngrasp.records import Scene
@@ -35,11 +36,20 @@ class CameraConfig(Ranges):
     position: tuple[float, float, float] = Field(description="in base [m]")
     target: tuple[float, float, float] = Field(description="point it looks at, in base [m]")
 
+    @model_validator(mode="after")
+    def _looks_somewhere(self) -> CameraConfig:
+        if np.linalg.norm(np.subtract(self.target, self.position)) < 1e-3:
+            raise ValueError(f"target {self.target} is the position itself")
+        return self
+
 
 PAPER_CAMERAS = {
     "front": CameraConfig(position=(1.35, 0.0, 0.54), target=(0.2, 0.0, 0.0)),
     "side": CameraConfig(position=(0.5, 0.69, 0.50), target=(0.5, 0.0, 0.1)),
 }
+
+
+_Fovy = Annotated[float, Field(ge=1, le=150)]
 
 
 class CameraRanges(Ranges):
@@ -50,7 +60,7 @@ class CameraRanges(Ranges):
     camera_angle: float = Field(
         5.0, ge=0, le=30, description="and turn by up to ± this about each axis [deg] (paper: 5)"
     )
-    fovy: Range = Field((42.5, 43.5), description="vertical field of view [deg] (D435, square crop: 43)")
+    fovy: tuple[_Fovy, _Fovy] = Field((42.5, 43.5), description="vertical field of view [deg] (D435, square crop: 43)")
 
 
 class SensorRanges(Ranges):

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -26,7 +26,11 @@ if TYPE_CHECKING:
     from syngrasp.objects.catalog import Catalog
     from syngrasp.rendering.parts import RobotMeshes
     from syngrasp.rendering.pictures import Renderer
+    from syngrasp.rendering.texture.families import TextureFolder
     from syngrasp.robots.base import Robot
+
+
+CameraName = Annotated[str, Field(pattern=r"^[A-Za-z_][A-Za-z0-9_]*$")]
 
 
 class RenderConfig(BaseModel):
@@ -41,7 +45,7 @@ class RenderConfig(BaseModel):
     )
     width: int = Field(256, ge=16, le=4096, description="of a picture [px]")
     height: int = Field(256, ge=16, le=4096, description="of a picture [px]")
-    cameras: dict[str, CameraConfig] = Field(PAPER_CAMERAS, min_length=1, description="by name, in stored order")
+    cameras: dict[CameraName, CameraConfig] = Field(PAPER_CAMERAS, min_length=1, description="by name, in stored order")
     masks: bool = Field(True, description="store masks")
     depth: bool = Field(False, description="store depth")
     look: int = Field(0, ge=0, lt=2**31, description="another number draws every look anew, of the same episodes")
@@ -167,12 +171,9 @@ class RenderStage:
 
 
 def make_renderer(config: RenderConfig, robot: Robot) -> Renderer:
-    """The renderer that a recipe names. Raises SyngraspError where it cannot run here."""
-    from syngrasp.rendering.texture.families import TextureFolder
-
-    folder, environments = config.randomize.texture_folder, config.randomize.environment_folder
-    textures = TextureFolder(Path(folder)) if folder else None
-    folders = (textures, Path(environments) if environments else None)
+    """The renderer that a recipe names. Raises SyngraspError where it cannot run here, or for folders of pictures that
+    it cannot use."""
+    folders = picture_folders(config.randomize)
     if config.kind == "mitsuba":
         from syngrasp.rendering.mitsuba.renderer import MitsubaRenderer
 
@@ -185,6 +186,21 @@ def make_renderer(config: RenderConfig, robot: Robot) -> Renderer:
 
     options = TraceOptions(config.still_grid, config.still_rays, config.smooth, config.batch, config.samples)
     return MjWarpRenderer(robot, config.width, config.height, options, config.device, *folders)
+
+
+def picture_folders(config: RandomizeConfig) -> tuple[TextureFolder | None, Path | None]:
+    """The user's textures and environments. Raises SyngraspError for a folder that is missing, that holds none, or
+    whose files cannot be read here."""
+    from syngrasp.rendering.environment.files import require_reader
+    from syngrasp.rendering.files import ENVIRONMENT_FILES, PICTURE_FILES, files_of
+    from syngrasp.rendering.texture.families import TextureFolder
+
+    textures, environments = config.texture_folder, config.environment_folder
+    if textures is not None:
+        files_of(Path(textures), PICTURE_FILES, "render.randomize.texture_folder")
+    if environments is not None:
+        require_reader(files_of(Path(environments), ENVIRONMENT_FILES, "render.randomize.environment_folder"))
+    return TextureFolder(Path(textures)) if textures else None, Path(environments) if environments else None
 
 
 def _unpictured(rollout: Rollout, attribution: dict[str, dict[str, str]]) -> Episode:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import get_args
 
 import numpy as np
 import pytest
@@ -11,14 +12,20 @@ from PIL import Image
 from pydantic import ValidationError
 
 from syngrasp import se3
+from syngrasp.errors import SyngraspError
 from syngrasp.rendering.annotate import boxes_from_masks
 from syngrasp.rendering.cameras import displace, project
+from syngrasp.rendering.draw.props import PropKind
 from syngrasp.rendering.files import PictureFolderError
 from syngrasp.rendering.look import Look
 from syngrasp.rendering.packing import blackbody
+from syngrasp.rendering.prop_kinds import SOLIDS
 from syngrasp.rendering.randomize import PAPER_CAMERAS, RandomizeConfig, draw_look
+from syngrasp.rendering.ranges import Family
 from syngrasp.rendering.shapes import SRGB_TO_LINEAR, mip_chain
+from syngrasp.rendering.texture.families import FAMILIES
 from syngrasp.seeding import named_rng
+from syngrasp.stages.render import picture_folders
 from tests.rendering import scenes
 
 SCENE = scenes.scene(scenes.household()[:1])
@@ -180,3 +187,19 @@ def test_boxes_are_the_extent_of_the_masks() -> None:
                 np.testing.assert_array_equal(boxes[index][i], [x.min(), y.min(), x.max() + 1, y.max() + 1])
             else:
                 assert np.isnan(boxes[index][i]).all()
+
+
+def test_a_recipe_may_name_what_there_is() -> None:
+    assert set(get_args(Family)) == set(FAMILIES)
+    assert set(get_args(PropKind)) == set(SOLIDS) - {"picture"}
+
+
+def test_a_folder_is_looked_at_before_work_starts(tmp_path: Path) -> None:
+    with pytest.raises(SyngraspError, match=r"no such folder \(render\.randomize\.texture_folder\)"):
+        picture_folders(RandomizeConfig(texture_folder=str(tmp_path / "none")))
+    with pytest.raises(SyngraspError, match=r"holds no file that ends in \.hdr, \.exr"):
+        picture_folders(RandomizeConfig(environment_folder=str(tmp_path)))
+    (tmp_path / "oak.png").write_bytes(b"")
+    textures, environments = picture_folders(RandomizeConfig(texture_folder=str(tmp_path)))
+    assert textures is not None
+    assert environments is None

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Annotated, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,35 +16,42 @@ from pydantic import Field
 from syngrasp.rendering.files import ENVIRONMENT_FILES, files_of
 from syngrasp.rendering.free_space import Space
 from syngrasp.rendering.look import EnvironmentLook, LightLook, RoomLook
-from syngrasp.rendering.ranges import Count, Range, Ranges, Rng, Share, count, vec
+from syngrasp.rendering.ranges import Count, Kelvin, Range, Ranges, Rng, Share, count, vec
 
 F64 = NDArray[np.float64]
 _TRIES = 60
+
+
+_Cone = Annotated[float, Field(ge=1, le=89)]
+_Elevation = Annotated[float, Field(ge=0, le=90)]
+_Turbidity = Annotated[float, Field(ge=1.7, le=10)]
 
 
 class LightRanges(Ranges):
     """Lamps, suns and the dome. The paper names point, directional and dome lights and states no ranges."""
 
     lights: Count = Field((0, 4), description="number of lamps and suns; with none the environment alone is the light")
-    light_kinds: tuple[str, ...] = Field(
+    light_kinds: tuple[Literal["point", "directional", "spot"], ...] = Field(
         ("point", "directional", "spot"), min_length=1, description="kinds to draw from, by weight"
     )
     light_distance: Range = Field((1.0, 2.4), description="of a lamp from the workspace's centre [m]")
-    light_elevation: Range = Field((25.0, 85.0), description="of lamps and suns over the horizon [deg]")
-    light_temperature: Range = Field((2700.0, 8000.0), description="colour temperature [K]")
+    light_elevation: tuple[_Elevation, _Elevation] = Field(
+        (25.0, 85.0), description="of lamps and suns over the horizon [deg]"
+    )
+    light_temperature: tuple[Kelvin, Kelvin] = Field((2700.0, 8000.0), description="colour temperature [K]")
     light_radius: Range = Field((0.01, 0.15), description="of a lamp, for soft shadows [m]")
     light_intensity: Range = Field(
         (0.7, 1.0), description="of the strongest lamp: irradiance / π that it gives the workspace"
     )
     light_second: Range = Field((0.15, 0.7), description="of every other lamp, likewise")
-    light_cone: Range = Field((28.0, 60.0), description="half angle of a spot [deg]")
-    environments: tuple[str, ...] = Field(
+    light_cone: tuple[_Cone, _Cone] = Field((28.0, 60.0), description="half angle of a spot [deg]")
+    environments: tuple[Literal["gradient", "studio", "sky"], ...] = Field(
         ("gradient", "studio", "studio", "sky"), min_length=1, description="kinds of environment, by weight"
     )
     ambient: Range = Field((0.25, 0.9), description="irradiance / π that a surface facing up gets from the environment")
     ambient_alone: Range = Field((0.7, 1.2), description="the same where there is no lamp")
     horizon: Range = Field((0.45, 1.0), description="a gradient's brightness at the horizon, of that at the zenith")
-    turbidity: Range = Field((2.0, 9.0), description="haze of a sky: 2 clear, 10 hazy")
+    turbidity: tuple[_Turbidity, _Turbidity] = Field((2.0, 9.0), description="haze of a sky: 2 clear, 10 hazy")
     environment_folder: str | None = Field(None, description="folder of .hdr and .exr pictures of environments")
     environment_folder_share: Share = Field(0.7, description="probability of one of them, where there is a folder")
 

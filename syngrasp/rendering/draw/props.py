@@ -6,6 +6,7 @@ Nothing stands in anything else, where the robot or an object will be, or betwee
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,7 +19,7 @@ from syngrasp.rendering.free_space import Space
 from syngrasp.rendering.furniture import in_ellipse
 from syngrasp.rendering.look import MaterialLook, PropLook, RoomLook, TableLook, Vec3
 from syngrasp.rendering.prop_kinds import PAINTED, prop_box
-from syngrasp.rendering.ranges import Count, Range, Ranges, Rng, Share, count, vec
+from syngrasp.rendering.ranges import AboveZero, Count, Range, Ranges, Rng, Share, count, vec
 
 F64 = NDArray[np.float64]
 _TRIES = 30
@@ -53,24 +54,30 @@ _ALIASES = {"cylinder": ("can", "cup", "mug", "jar"), "box": ("box", "carton"), 
 """Words in the target's category that keep a kind away: a second bottle would make an instruction ambiguous."""
 
 
+PropKind = Literal[
+    "ball", "books", "bottle", "bowl", "box", "cone", "cylinder", "lamp", "monitor", "plant", "vase", "chair",
+    "cupboard", "shelf",
+]  # fmt: skip
+
+
 class PropRanges(Ranges):
     """How many props, and which. What finds no place is left out."""
 
     props: Count = Field((0, 6), description="number of things on the table beside the workspace and on the floor")
-    prop_kinds: tuple[str, ...] = Field(
+    prop_kinds: tuple[PropKind, ...] = Field(
         ("ball", "books", "books", "bottle", "bowl", "box", "box", "cone", "cylinder", "lamp", "monitor", "plant",
          "plant", "vase"),
         min_length=1,
         description="their kinds, by weight",
     )  # fmt: skip
-    prop_scale: Range = Field((0.8, 1.2), description="factor on their usual size")
+    prop_scale: tuple[AboveZero, AboveZero] = Field((0.8, 1.2), description="factor on their usual size")
     prop_on_table: Share = Field(0.5, description="probability that one is put on the table; else on the floor, larger")
     furniture: Count = Field((0, 2), description="number of pieces of furniture along the walls")
-    furniture_kinds: tuple[str, ...] = Field(
+    furniture_kinds: tuple[PropKind, ...] = Field(
         ("chair", "cupboard", "shelf"), min_length=1, description="their kinds, by weight"
     )
     pictures: Count = Field((0, 3), description="number of pictures on the walls")
-    picture_size: Range = Field((0.25, 0.9), description="width and height of a picture [m]")
+    picture_size: tuple[AboveZero, AboveZero] = Field((0.25, 0.9), description="width and height of a picture [m]")
     picture_height: Range = Field((0.4, 1.5), description="of a picture's lower edge over the floor [m]")
     skirting: Share = Field(0.5, description="probability of skirting boards along the walls")
 

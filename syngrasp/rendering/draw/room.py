@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from typing import Literal
+
 import numpy as np
 from pydantic import Field
 
 from syngrasp.records import Scene
 from syngrasp.rendering.furniture import PEDESTAL, in_ellipse
 from syngrasp.rendering.look import RoomLook, TableLook
-from syngrasp.rendering.ranges import Range, Ranges, Rng, Share
+from syngrasp.rendering.ranges import AboveZero, Range, Ranges, Rng, Share
 
 RESTING = 0.13
 """What an object may take up around its place on the table [m]."""
@@ -18,21 +20,21 @@ class RoomRanges(Ranges):
     """Distances of floor and walls. Cameras see the walls at −x and −y: there are no others."""
 
     walls: Share = Field(0.75, description="probability of each of the two walls; without one the environment is seen")
-    wall_height: Range = Field((2.0, 3.0), description="over the floor [m]")
+    wall_height: tuple[AboveZero, AboveZero] = Field((2.0, 3.0), description="over the floor [m]")
     wall_behind: Range = Field((0.7, 2.5), description="of the wall behind the robot, at -x, from its base [m]")
     wall_beside: Range = Field((1.2, 3.0), description="of the wall at -y from the robot's base [m]")
-    floor_drop: Range = Field((0.6, 0.9), description="of the floor below the table's top [m]")
-    table_shapes: tuple[str, ...] = Field(
+    floor_drop: tuple[AboveZero, AboveZero] = Field((0.6, 0.9), description="of the floor below the table's top [m]")
+    table_shapes: tuple[Literal["rectangle", "rounded", "round"], ...] = Field(
         ("rectangle", "rectangle", "rectangle", "rounded", "round"), min_length=1, description="by weight"
     )
     table_margin: Range = Field(
         (0.0, 0.25), description="how far the table's top may go on beyond physics' table on each side [m]"
     )
-    table_thickness: Range = Field((0.018, 0.06), description="of its top [m]")
-    table_supports: tuple[str, ...] = Field(
+    table_thickness: tuple[AboveZero, AboveZero] = Field((0.018, 0.06), description="of its top [m]")
+    table_supports: tuple[Literal["legs", "block", "trestle", "column"], ...] = Field(
         ("legs", "legs", "block", "trestle", "column"), min_length=1, description="what carries it, by weight"
     )
-    table_leg: Range = Field((0.03, 0.08), description="width of a leg [m]")
+    table_leg: tuple[AboveZero, AboveZero] = Field((0.03, 0.08), description="width of a leg [m]")
 
 
 def draw_room(config: RoomRanges, rng: Rng) -> RoomLook:

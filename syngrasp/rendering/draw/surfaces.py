@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import colorsys
 from pathlib import Path
+from typing import Annotated
 
 import numpy as np
 from pydantic import Field
 
 from syngrasp.rendering.files import PICTURE_FILES, files_of
 from syngrasp.rendering.look import MaterialLook, ObjectLook, RobotLook
-from syngrasp.rendering.ranges import Positive, Range, Ranges, Rng, Share, Shares, vec
+from syngrasp.rendering.ranges import AboveZero, Family, Positive, Range, Ranges, Rng, Share, Shares, vec
 
 _RELIEF = {
     "brick": 0.004, "concrete": 0.0006, "fabric": 0.0008, "leather": 0.0008, "metal": 0.0001, "paper": 0.0003,
@@ -25,22 +26,25 @@ LEVELLED = 0.35
 """What polishing leaves of a relief: deeper, it breaks a mirror into white specks."""
 
 
+_Ior = Annotated[float, Field(ge=1, le=4)]
+
+
 class SurfaceRanges(Ranges):
     """Textures and finishes. The paper has about 1,000 textures of tables and 1,200 of grounds and walls; a generated
     family here has as many members as there are seeds."""
 
-    table_families: tuple[str, ...] = Field(
+    table_families: tuple[Family, ...] = Field(
         ("wood", "wood", "wood", "marble", "granite", "concrete", "plain", "plain", "fabric", "tiles", "checker",
          "terrazzo", "metal", "paper", "leather", "noise", "stripes"),
         min_length=1,
         description="textures of the table's top, by weight",
     )  # fmt: skip
-    floor_families: tuple[str, ...] = Field(
+    floor_families: tuple[Family, ...] = Field(
         ("wood", "wood", "tiles", "tiles", "concrete", "terrazzo", "marble", "granite", "fabric", "checker", "plain"),
         min_length=1,
         description="textures of the floor, by weight",
     )
-    wall_families: tuple[str, ...] = Field(
+    wall_families: tuple[Family, ...] = Field(
         ("plain", "plain", "plain", "paper", "concrete", "brick", "tiles", "stripes", "wood", "noise"),
         min_length=1,
         description="textures of the walls, by weight",
@@ -49,7 +53,9 @@ class SurfaceRanges(Ranges):
     texture_folder_share: Share = Field(
         0.7, description="probability of one of them for table, floor and wall, where there is a folder"
     )
-    texture_scale: Range = Field((0.7, 1.4), description="factor on a texture's size on a surface")
+    texture_scale: tuple[AboveZero, AboveZero] = Field(
+        (0.7, 1.4), description="factor on a texture's size on a surface"
+    )
     tint: Share = Field(
         0.15, description="colours of textures are reduced by a share of up to this, each channel's its own"
     )
@@ -66,7 +72,7 @@ class SurfaceRanges(Ranges):
     object_metallic: Share = Field(0.03, description="probability that an object is of metal")
     glossy: Share = Field(0.1, description="probability that an object shines")
     transparent: Share = Field(0.05, description="probability that an object is of glass, clear or tinted")
-    glass_ior: tuple[float, float] = Field((1.3, 1.6), description="its refractive index")
+    glass_ior: tuple[_Ior, _Ior] = Field((1.3, 1.6), description="its refractive index")
 
 
 def draw_material(

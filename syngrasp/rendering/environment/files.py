@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from functools import lru_cache
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -24,6 +26,12 @@ def file_radiance(folder: Path | None, name: str, height: int, rotation: float) 
     rows = area_weights(len(picture), height)
     columns = area_weights(picture.shape[1], 2 * height, rotation / (2 * np.pi))
     return np.einsum("ij,jkc,lk->ilc", rows, picture, columns, optimize=True)
+
+
+def require_reader(names: Sequence[str]) -> None:
+    """Raises MissingExtra where files of these names include one that nothing here can read."""
+    if any(name.lower().endswith(".exr") for name in names):
+        _openexr()
 
 
 @lru_cache(maxsize=4)
@@ -52,12 +60,16 @@ def _read(path: Path) -> NDArray[np.floating]:
         raise PictureFolderError(path, f"cannot be read ({' '.join(str(error).split())})") from error
 
 
-def _read_exr(path: Path) -> NDArray[np.floating]:
+def _openexr() -> Any:
     try:
         import OpenEXR  # pyright: ignore[reportMissingImports]
     except ImportError as error:
         raise MissingExtra("the reader of .exr files", "exr") from error
-    channels = OpenEXR.File(str(path)).channels()
+    return OpenEXR
+
+
+def _read_exr(path: Path) -> NDArray[np.floating]:
+    channels = _openexr().File(str(path)).channels()
     for name in ("RGB", "RGBA"):
         if name in channels:
             return np.asarray(channels[name].pixels)

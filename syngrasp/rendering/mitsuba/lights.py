@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from syngrasp.rendering.look import LightLook, Look
+from syngrasp.rendering.look import LEAST_RADIUS, LightLook, Look
 from syngrasp.rendering.packing import blackbody
 
 F32 = NDArray[np.float32]
@@ -21,9 +21,6 @@ SUN = 60.0
 
 SPOTS = 12
 """Hard spot lights that together make a soft one: Mitsuba has no ball with a cone."""
-
-FIRST_VISIBLE = 0.004
-"""Smallest radius of a lamp's ball [m]."""
 
 SLOTS = 16
 """Emitters of a scene, or twice as many, and so on: a kernel is compiled for their number."""
@@ -87,7 +84,7 @@ def _lights(lights: Sequence[LightLook], table_height: float) -> dict[str, Any]:
                     "cutoff_angle": float(np.degrees(light.cone)), "beam_width": float(np.degrees(0.7 * light.cone)),
                 }  # fmt: skip
             continue
-        radius = max(light.radius, FIRST_VISIBLE)
+        radius = max(light.radius, LEAST_RADIUS)
         if light.kind == "directional":
             place, radius, distance_sq = -SUN * np.array(light.direction), SUN * radius, SUN**2
         radiance = irradiance * distance_sq / (np.pi * radius**2)

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from pxr import Gf, Sdf, Usd, UsdGeom, UsdLux
 
 from syngrasp import se3
-from syngrasp.rendering.look import CameraLook, LightLook
+from syngrasp.rendering.look import LEAST_RADIUS, CameraLook, LightLook
 from syngrasp.rendering.packing import blackbody
 
 F64 = NDArray[np.float64]
@@ -38,7 +38,7 @@ def light_intensity(light: LightLook, table_height: float) -> float:
     if light.kind == "directional":
         return float(np.pi * light.intensity * NITS)
     away = np.array(light.position) - (0.5, 0.0, table_height)
-    return float(light.intensity * (away @ away) / light.radius**2 * NITS)
+    return float(light.intensity * (away @ away) / max(light.radius, LEAST_RADIUS) ** 2 * NITS)
 
 
 def add_light(stage: Usd.Stage, path: str, light: LightLook, table_height: float) -> None:
@@ -49,7 +49,7 @@ def add_light(stage: Usd.Stage, path: str, light: LightLook, table_height: float
         prim.CreateNormalizeAttr(True)
     else:
         prim = UsdLux.SphereLight.Define(stage, path)
-        prim.CreateRadiusAttr(light.radius)
+        prim.CreateRadiusAttr(max(light.radius, LEAST_RADIUS))
         prim.CreateNormalizeAttr(False)
     if light.kind == "spot":
         shaping = UsdLux.ShapingAPI.Apply(prim.GetPrim())
