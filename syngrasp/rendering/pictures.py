@@ -18,7 +18,7 @@ class Pictures:
     """What the cameras saw: F frames, C cameras."""
 
     images: NDArray[np.uint8]  # (F, C, H, W, 3)
-    masks: NDArray[np.uint8]  # (F, C, H, W), see annotate.py
+    masks: NDArray[np.uint8]  # (F, C, H, W), see labels.py
     depth: NDArray[np.uint16]  # (F, C, H, W) [mm] along the optical axis, 0 where nothing is hit
 
 

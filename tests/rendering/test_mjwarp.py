@@ -8,6 +8,7 @@ import mujoco
 import numpy as np
 import pytest
 import trimesh
+import warp as wp
 
 from syngrasp import se3
 from syngrasp.errors import SyngraspError, UnknownName
@@ -15,8 +16,12 @@ from syngrasp.records import ObjectModel, Rollout
 from syngrasp.rendering.annotate import BACKGROUND, FIRST_OBJECT, ROBOT, TABLE, boxes_from_masks
 from syngrasp.rendering.cameras import project_box
 from syngrasp.rendering.look import Look
+from syngrasp.rendering.mjwarp import types
+from syngrasp.rendering.mjwarp.compose import compose_still, dim_still
 from syngrasp.rendering.mjwarp.renderer import MjWarpRenderer, TraceOptions
+from syngrasp.rendering.mjwarp.stage import empty_layer
 from syngrasp.robots.base import Robot
+from syngrasp.warp_device import start_warp
 from tests.rendering import scenes
 from tests.rendering.conftest import SIZE, Shot
 
@@ -335,3 +340,31 @@ def test_mirror_images_of_moving_things_are_smooth(renderer: MjWarpRenderer, rob
     bend = np.abs(np.diff(change, 2, axis=1))
     assert np.nanmax(np.abs(change)) > 8.0
     assert np.nanmax(bend) < 0.2 * np.nanmax(np.abs(change))
+
+
+def test_a_mirrored_shadow_has_a_mirrored_edge() -> None:
+    """Evening out a shadow's edge must not depend on the order in which pixels are done."""
+    width, height = 5, 9
+
+    def evened(seen: np.ndarray) -> np.ndarray:
+        layer = empty_layer(1, width * height, 1, "cpu")
+        for name, value in (("label", 2), ("t", 1.0), ("open", 1.0), ("light", 1.0)):
+            getattr(layer, name).fill_(value)
+        layer.normal.fill_(wp.vec3(0.0, 0.0, 1.0))
+        layer.seen.assign(seen.reshape(1, -1, 1).astype(np.float32))
+        world = types.World()
+        world.lights = wp.array(np.ones(1, types.Light.numpy_dtype()), dtype=types.Light)
+        held, shares = wp.array([layer], dtype=types.StillLayer), wp.zeros((1, width * height, 1), dtype=float)
+        inputs = [wp.array([world], dtype=types.World), width, height, held, shares]
+        wp.launch(compose_still, (1, width * height), inputs=inputs, device="cpu")
+        wp.launch(dim_still, shares.shape, inputs=[held, shares], device="cpu")
+        return layer.light.numpy()[0, :, 0, 0].reshape(height, width)
+
+    start_warp("cpu", "device")
+    above = np.zeros((height, width), np.float32)
+    above[:4] = 1.0
+    found = evened(above)
+    np.testing.assert_array_equal(evened(above[::-1].copy()), found[::-1])
+    assert found[0, 2] == 1.0
+    assert found[-1, 2] == 0.0
+    assert 0.0 < found[4, 2] < found[3, 2] < 1.0

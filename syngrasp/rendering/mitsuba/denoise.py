@@ -11,7 +11,6 @@ from scipy import ndimage
 from syngrasp.errors import MissingExtra
 
 F32 = NDArray[np.float32]
-QUALITIES = ("fast", "balanced", "high")
 EDGE = 16
 """A filter's images have edges of a multiple of this: few sizes, so that filters are used again [px]."""
 

@@ -35,7 +35,7 @@ def every_kind(variant: str) -> Any:
     image, colors = bitmap(np.full((2, 2, 3), 128, np.uint8)), plain(np.full((2, 2, 3), 0.5, np.float32))
     clear = Finish((1.0, 1.0, 1.0), 0.5, 0.0, transmission=0.5)
     surfaces = [opaque(color, 0.5, 0.0) for color in (image, colors)]
-    surfaces += [glass(color, 0.5, 0.0, clear) for color in (image, colors)]
+    surfaces += [glass(color, clear) for color in (image, colors)]
     surfaces.append(embossed(surfaces[0], np.zeros((2, 2), np.float32)))
     corner = VertexMesh(
         vertices=np.eye(3, dtype=np.float32),

@@ -37,18 +37,20 @@ def block_surface(material: MaterialLook, textures: TextureFolder | None) -> dic
 
 def part_surface(color: dict[str, Any], finish: Finish) -> dict[str, Any]:
     """The surface of a robot, an object or a prop."""
-    return (glass if finish.transmission > 0.0 else opaque)(color, finish.roughness, finish.metallic, finish)
+    if finish.transmission > 0.0:
+        return glass(color, finish)
+    return opaque(color, finish.roughness, finish.metallic)
 
 
-def opaque(color: dict[str, Any], roughness: float, metallic: float, finish: Finish | None = None) -> dict[str, Any]:
+def opaque(color: dict[str, Any], roughness: float, metallic: float) -> dict[str, Any]:
     """Disney's principled surface (Burley 2012), visible from both sides. F₀ = 0.04 where it is no metal."""
     return {"type": "twosided", "own": _principled(color, roughness, metallic) | {"specular": 0.5}}
 
 
-def glass(color: dict[str, Any], roughness: float, metallic: float, finish: Finish) -> dict[str, Any]:
+def glass(color: dict[str, Any], finish: Finish) -> dict[str, Any]:
     """A solid that lets a share of the light through; the rest it sends back as an opaque one does."""
     through = {"spec_trans": float(finish.transmission), "eta": float(finish.ior)}
-    return _principled(color, roughness, metallic) | through
+    return _principled(color, finish.roughness, finish.metallic) | through
 
 
 def _principled(color: dict[str, Any], roughness: float, metallic: float) -> dict[str, Any]:

@@ -15,10 +15,13 @@ wp.set_module_options({"enable_backward": False})
 
 
 @wp.kernel
-def compose_still(world: wp.array[World], width: int, height: int, layer: wp.array[StillLayer]):
+def compose_still(
+    world: wp.array[World], width: int, height: int, layer: wp.array[StillLayer], shares: wp.array3d[float]
+):
     """Takes away the light that does not arrive, evened out over the neighbours on the same surface: each pixel cast
     rays in some of the directions only. Weights fall off to nothing at three pixels, so that every direction counts
-    the same. Sharp shadows are evened out less far, against stairs on their edges."""
+    the same. Sharp shadows are evened out less far, against stairs on their edges. Each lamp's share goes to `shares`,
+    which `dim_still` applies: neighbours still ask for the light as it was."""
     c, pixel = wp.tid()
     x = pixel % width
     y = pixel // width
@@ -57,9 +60,16 @@ def compose_still(world: wp.array[World], width: int, height: int, layer: wp.arr
                         lit += weight
                         total += weight * layer[0].seen[c, near, lamp]
             seen = total / lit
-        layer[0].light[c, pixel, lamp] = layer[0].light[c, pixel, lamp] * seen
-        light += layer[0].light[c, pixel, lamp]
+        shares[c, pixel, lamp] = seen
+        light += layer[0].light[c, pixel, lamp] * seen
     layer[0].total[c, pixel] = light
+
+
+@wp.kernel
+def dim_still(layer: wp.array[StillLayer], shares: wp.array3d[float]):
+    """Leaves each lamp's share of its light."""
+    c, pixel, lamp = wp.tid()
+    layer[0].light[c, pixel, lamp] = layer[0].light[c, pixel, lamp] * shares[c, pixel, lamp]
 
 
 @wp.func

@@ -15,7 +15,7 @@ from __future__ import annotations
 
 import warp as wp
 
-from syngrasp.rendering import annotate
+from syngrasp.rendering import labels
 from syngrasp.rendering.mjwarp.light import nearest_moving
 from syngrasp.rendering.mjwarp.rays import ALL_PARTS
 from syngrasp.rendering.mjwarp.shading import ambient, mirror_share, part_surface, reflect_light, sample_light
@@ -35,7 +35,7 @@ from syngrasp.rendering.mjwarp.types import Camera, Hit, Instance, MirrorRay, St
 wp.set_module_options({"enable_backward": False})
 
 POLISHED = wp.constant(0.45)  # rougher surfaces mirror the environment alone
-TABLE = wp.constant(annotate.TABLE)
+TABLE = wp.constant(labels.TABLE)
 REACH = wp.constant(1.5)  # [m] how far a moving part is mirrored
 LOBE = wp.constant(1.7)  # radius of a rough mirror's lobe over its squared roughness, as a tangent
 NARROW = wp.constant(1.8)  # [grid steps] a ray's light spreads at least this far, against stairs

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from syngrasp.records import ObjectModel, Rollout
 from syngrasp.rendering import packing, sensor_kernels
-from syngrasp.rendering.annotate import MAX_OBJECTS
+from syngrasp.rendering.labels import MAX_OBJECTS
 from syngrasp.rendering.look import Look
 from syngrasp.rendering.mjwarp import compose, cull, mirror, shadow, still, types
 from syngrasp.rendering.mjwarp import frame as shading
@@ -182,7 +182,9 @@ class MjWarpRenderer:
         quality = (self.options.still_grid, self.options.still_rays)
         self._launch(still.trace_still, dim, *scene, *size, *quality, hits, stage.layer)
         self._launch(mirror.mirror_still, dim, *scene, stage.width, hits, stage.layer)
-        self._launch(compose.compose_still, dim, stage.world, *size, stage.layer)
+        shares = self._empty((*dim, len(look.lights)), float)
+        self._launch(compose.compose_still, dim, stage.world, *size, stage.layer, shares)
+        self._launch(compose.dim_still, shares.shape, stage.layer, shares)
         gain = exposure_gain(stage.light.total.numpy(), look)
         rows = stage.rows.copy()
         rows["gain"] = gain
@@ -283,9 +285,6 @@ class MjWarpRenderer:
 
     def _empty(self, shape: tuple[int, ...], dtype: Any) -> wp.array:
         return wp.empty(shape, dtype=dtype, device=self.device)
-
-    def _zeros(self, shape: tuple[int, ...], dtype: Any) -> wp.array:
-        return wp.zeros(shape, dtype=dtype, device=self.device)
 
     def _one(self, value: Any, dtype: Any) -> wp.array:
         """An array of one struct: kernels read it in place, where an argument would be copied for every thread."""

@@ -111,7 +111,7 @@ def surroundings(scene: Scene, look: Look, lights: NDArray[Any], albedo: dict[st
     """The environment as the workspace sees it: walls stand before it, and table and floor are below. They have their
     mean colour under the environment and the lamps, less what the scene itself keeps from them."""
     below = 0.5 * (albedo["table"] + albedo["floor"])
-    out = above_ground(sky, 0.6 * below * _light_on((0.0, 0.0, 1.0), look, lights, sky))
+    out = above_ground(sky, 0.6 * below * _light_on((0.0, 0.0, 1.0), look, lights, sky, scene.table_height))
     centre, towards = np.array([0.5, 0.0, scene.table_height + 0.2]), directions(len(sky))
     for block in furniture(scene, look):
         if block.material == "wall":
@@ -122,19 +122,21 @@ def surroundings(scene: Scene, look: Look, lights: NDArray[Any], albedo: dict[st
             axis = int(np.argmin(upper[:2] - lower[:2]))  # walls are thin along it
             inward = np.zeros(3)
             inward[axis] = -np.sign(lower[axis])
-            out[(near < far) & (near > 0.0)] = 0.7 * albedo["wall"] * _light_on(inward, look, lights, sky)
+            out[(near < far) & (near > 0.0)] = (
+                0.7 * albedo["wall"] * _light_on(inward, look, lights, sky, scene.table_height)
+            )
     return out
 
 
-def _light_on(normal: Any, look: Look, lights: NDArray[Any], sky: F32) -> F64:
+def _light_on(normal: Any, look: Look, lights: NDArray[Any], sky: F32, table_height: float) -> F64:
     """Irradiance / π (3,) on an unshaded surface at the workspace's centre."""
     n = np.array(normal, np.float64)
     light = np.maximum(harmonic_basis(n[None]) @ harmonics(sky), 0.0)[0]
     for row, lamp in zip(lights, look.lights, strict=True):
         tint = row["color"] / max(float(row["color"] @ (0.2126, 0.7152, 0.0722)), 1e-9)
         toward = -np.array(lamp.direction)
-        if lamp.kind == "point":
-            toward = np.array(lamp.position) - (0.5, 0.0, 0.0)
+        if lamp.kind != "directional":
+            toward = np.array(lamp.position) - (0.5, 0.0, table_height)
             toward /= max(float(np.linalg.norm(toward)), 1e-9)
         light = light + max(float(toward @ n), 0.0) * lamp.intensity * tint
     return light

@@ -35,10 +35,10 @@ import uuid
 from hashlib import sha256
 
 from syngrasp.records import ObjectModel, Rollout
-from syngrasp.rendering.annotate import FIRST_OBJECT, ROBOT, TABLE
 from syngrasp.rendering.environment.maps import environment_map
 from syngrasp.rendering.exr import exr_bytes
 from syngrasp.rendering.furniture import furniture
+from syngrasp.rendering.labels import FIRST_OBJECT, ROBOT, TABLE
 from syngrasp.rendering.look import EnvironmentLook, Look
 from syngrasp.rendering.parts import RobotMeshes, scene_parts
 from syngrasp.rendering.surfaces import Finish, ScenePart
