@@ -21,6 +21,11 @@ F64 = NDArray[np.float64]
 Vec3 = tuple[float, float, float]
 
 
+def workspace_centre(table_height: float) -> Vec3:
+    """The workspace's centre in base [m]: there a lamp's intensity holds."""
+    return 0.5, 0.0, table_height
+
+
 LEAST_RADIUS = 0.004
 """Of a lamp's ball for renderers to whom it must have one [m]."""
 

@@ -23,7 +23,7 @@ from syngrasp.rendering.draw.room import RoomRanges, draw_room, draw_table
 from syngrasp.rendering.draw.surfaces import SurfaceRanges, draw_material, draw_object, draw_robot
 from syngrasp.rendering.free_space import Space
 from syngrasp.rendering.furniture import block_boxes, floor_height, furniture, table_extent
-from syngrasp.rendering.look import CameraLook, EnvironmentLook, Look, MaterialLook, SensorLook
+from syngrasp.rendering.look import CameraLook, EnvironmentLook, Look, MaterialLook, SensorLook, workspace_centre
 from syngrasp.rendering.ranges import Range, Ranges, Rng, Share, Signed, vec
 
 ROBOT_REACH = ((-0.5, -0.6, -0.3), (0.95, 0.6, 1.3))
@@ -114,7 +114,7 @@ def _furnished(
     scene: Scene, look: Look, config: RandomizeConfig, props: Rng, light: Rng, occupied: ArrayLike | None
 ) -> Look:
     """A look with its props and, past them, its lamps."""
-    centre = np.array([0.5, 0.0, scene.table_height])
+    centre = np.array(workspace_centre(scene.table_height))
     kept = np.array([ROBOT_REACH]) if occupied is None else np.asarray(occupied, np.float64).reshape(-1, 2, 3)
     space = Space(
         solid=block_boxes(furniture(scene, look)),

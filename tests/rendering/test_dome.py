@@ -11,11 +11,11 @@ import warp as wp
 from syngrasp.rendering.environment.maps import directions
 from syngrasp.rendering.mjwarp import types
 from syngrasp.rendering.mjwarp.dome import above_ground, dome_levels, harmonic_basis, harmonics, smaller
+from syngrasp.rendering.mjwarp.packing import light_rows
 from syngrasp.rendering.mjwarp.shading import ambient
 from syngrasp.rendering.mjwarp.sky import irradiance, mirrored
 from syngrasp.rendering.mjwarp.types import DOME_HEIGHT, DOME_LEVELS
 from syngrasp.rendering.mjwarp.world import surroundings
-from syngrasp.rendering.packing import light_rows
 from syngrasp.rendering.randomize import PAPER_CAMERAS, RandomizeConfig, draw_look
 from syngrasp.rendering.shapes import relief_chain
 from syngrasp.seeding import named_rng

@@ -14,11 +14,11 @@ from pydantic import ValidationError
 from syngrasp import se3
 from syngrasp.errors import SyngraspError
 from syngrasp.rendering.annotate import boxes_from_masks
+from syngrasp.rendering.blackbody import blackbody
 from syngrasp.rendering.cameras import displace, project
 from syngrasp.rendering.draw.props import PropKind
 from syngrasp.rendering.files import PictureFolderError
 from syngrasp.rendering.look import Look
-from syngrasp.rendering.packing import blackbody
 from syngrasp.rendering.prop_kinds import SOLIDS
 from syngrasp.rendering.randomize import PAPER_CAMERAS, RandomizeConfig, draw_look
 from syngrasp.rendering.ranges import Family

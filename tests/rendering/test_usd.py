@@ -14,12 +14,12 @@ import pytest
 
 from syngrasp import se3
 from syngrasp.rendering.annotate import FIRST_OBJECT, boxes_from_masks
+from syngrasp.rendering.blackbody import blackbody
 from syngrasp.rendering.environment.maps import directions, environment_map
 from syngrasp.rendering.exr import exr_bytes
 from syngrasp.rendering.furniture import furniture
 from syngrasp.rendering.look import LightLook, Look
 from syngrasp.rendering.mitsuba.variant import import_mitsuba
-from syngrasp.rendering.packing import blackbody
 from syngrasp.rendering.parts import RobotMeshes
 from syngrasp.robots.base import Robot
 from tests.rendering.conftest import SIZE, Shot

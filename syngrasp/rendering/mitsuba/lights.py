@@ -11,8 +11,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from syngrasp.rendering.look import LEAST_RADIUS, LightLook, Look
-from syngrasp.rendering.packing import blackbody
+from syngrasp.rendering.blackbody import blackbody
+from syngrasp.rendering.look import LEAST_RADIUS, LightLook, Look, workspace_centre
 
 F32 = NDArray[np.float32]
 
@@ -71,7 +71,7 @@ def _lights(lights: Sequence[LightLook], table_height: float) -> dict[str, Any]:
     for i, light in enumerate(lights):
         irradiance = np.pi * light.intensity * blackbody(light.temperature)
         place, weight = np.array(light.position), 0.1 + light.intensity
-        away = place - (0.5, 0.0, table_height)
+        away = place - workspace_centre(table_height)
         distance_sq = float(away @ away)
         if light.kind == "spot":
             color = {"type": "rgb", "value": (irradiance * distance_sq / SPOTS).tolist()}

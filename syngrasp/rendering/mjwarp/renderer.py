@@ -14,15 +14,15 @@ import warp as wp
 from numpy.typing import NDArray
 
 from syngrasp.records import ObjectModel, Rollout
-from syngrasp.rendering import packing, sensor_kernels
+from syngrasp.rendering import sensor_kernels
 from syngrasp.rendering.labels import MAX_OBJECTS
 from syngrasp.rendering.look import Look
-from syngrasp.rendering.mjwarp import compose, cull, mirror, shadow, still, types
+from syngrasp.rendering.mjwarp import compose, cull, mirror, packing, shadow, still, types
 from syngrasp.rendering.mjwarp import frame as shading
 from syngrasp.rendering.mjwarp.cull import TILE
+from syngrasp.rendering.mjwarp.packing import PlacedShape
 from syngrasp.rendering.mjwarp.stage import Buffers, Found, Stage, empty_layer
 from syngrasp.rendering.mjwarp.world import build_world
-from syngrasp.rendering.packing import PlacedShape
 from syngrasp.rendering.parts import RobotMeshes, scene_parts
 from syngrasp.rendering.pictures import Accept, Pictures
 from syngrasp.rendering.sensor import Development, exposure_gain

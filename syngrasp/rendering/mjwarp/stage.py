@@ -10,7 +10,7 @@ import warp as wp
 from numpy.typing import NDArray
 
 from syngrasp.rendering.mjwarp import types
-from syngrasp.rendering.packing import PlacedShape
+from syngrasp.rendering.mjwarp.packing import PlacedShape
 
 
 @dataclass(frozen=True, slots=True, eq=False)

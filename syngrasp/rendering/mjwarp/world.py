@@ -10,13 +10,12 @@ import warp as wp
 from numpy.typing import NDArray
 
 from syngrasp.records import Scene
-from syngrasp.rendering import packing
 from syngrasp.rendering.environment.maps import directions, environment_map
 from syngrasp.rendering.furniture import furniture
-from syngrasp.rendering.look import Look
-from syngrasp.rendering.mjwarp import types
+from syngrasp.rendering.look import Look, workspace_centre
+from syngrasp.rendering.mjwarp import packing, types
 from syngrasp.rendering.mjwarp.dome import above_ground, dome_levels, harmonic_basis, harmonics, smaller
-from syngrasp.rendering.packing import PlacedShape
+from syngrasp.rendering.mjwarp.packing import PlacedShape
 from syngrasp.rendering.shapes import SRGB_TO_LINEAR, mip_chain, relief_chain
 from syngrasp.rendering.texture.families import TextureFolder, material_height, material_image
 
@@ -136,7 +135,7 @@ def _light_on(normal: Any, look: Look, lights: NDArray[Any], sky: F32, table_hei
         tint = row["color"] / max(float(row["color"] @ (0.2126, 0.7152, 0.0722)), 1e-9)
         toward = -np.array(lamp.direction)
         if lamp.kind != "directional":
-            toward = np.array(lamp.position) - (0.5, 0.0, table_height)
+            toward = np.array(lamp.position) - workspace_centre(table_height)
             toward /= max(float(np.linalg.norm(toward)), 1e-9)
         light = light + max(float(toward @ n), 0.0) * lamp.intensity * tint
     return light

@@ -14,8 +14,8 @@ from numpy.typing import NDArray
 from pxr import Gf, Sdf, Usd, UsdGeom, UsdLux
 
 from syngrasp import se3
-from syngrasp.rendering.look import LEAST_RADIUS, CameraLook, LightLook
-from syngrasp.rendering.packing import blackbody
+from syngrasp.rendering.blackbody import blackbody
+from syngrasp.rendering.look import LEAST_RADIUS, CameraLook, LightLook, workspace_centre
 
 F64 = NDArray[np.float64]
 
@@ -37,7 +37,7 @@ def light_intensity(light: LightLook, table_height: float) -> float:
     """
     if light.kind == "directional":
         return float(np.pi * light.intensity * NITS)
-    away = np.array(light.position) - (0.5, 0.0, table_height)
+    away = np.array(light.position) - workspace_centre(table_height)
     return float(light.intensity * (away @ away) / max(light.radius, LEAST_RADIUS) ** 2 * NITS)
 
 
