@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
@@ -26,17 +24,3 @@ def project(points: ArrayLike, T_base_camera: ArrayLike, intrinsics: ArrayLike) 
     homogeneous = local @ np.asarray(intrinsics, dtype=np.float64).T
     with np.errstate(divide="ignore", invalid="ignore"):
         return homogeneous[:, :2] / homogeneous[:, 2:], local[:, 2]
-
-
-def project_box(
-    points: ArrayLike, T_base_camera: ArrayLike, intrinsics: ArrayLike, size: Sequence[int]
-) -> NDArray[np.float32]:
-    """Box (4,) x0 y0 x1 y1 [px] around the projection of points (N, 3), clipped to the image (width, height).
-
-    NaN when it lies outside or reaches behind the camera.
-    """
-    pixels, depth = project(points, T_base_camera, intrinsics)
-    box = np.concatenate([pixels.min(axis=0), pixels.max(axis=0)]) if (depth > 0).all() else np.full(4, np.nan)
-    clipped = np.clip(box, 0.0, [*size, *size])
-    empty = not (clipped[2] > clipped[0] and clipped[3] > clipped[1])
-    return np.full(4, np.nan, np.float32) if empty else clipped.astype(np.float32)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -9,6 +10,7 @@ import pytest
 import warp as wp
 
 from syngrasp.rendering.environment.maps import directions
+from syngrasp.rendering.look import LightLook
 from syngrasp.rendering.mjwarp import types
 from syngrasp.rendering.mjwarp.dome import above_ground, dome_levels, harmonic_basis, harmonics, smaller
 from syngrasp.rendering.mjwarp.packing import light_rows
@@ -160,3 +162,17 @@ def test_walls_and_ground_stand_before_the_environment() -> None:
     assert seen[toward_wall].max() == 0.0
     assert seen[d[..., 2] < -0.1].max() == 0.0
     np.testing.assert_array_equal(seen[(d[..., 0] > 0.3) & (d[..., 2] > 0.3) & (d[..., 1] > 0.3)], 1.0)
+
+
+@pytest.mark.parametrize("kind", ["point", "spot"])
+def test_the_ground_is_lit_from_where_a_lamp_stands(kind: str) -> None:
+    """By the cosine at the workspace's centre, whatever way a spot is turned and however high the table is."""
+    scene = replace(scenes.scene(scenes.household()), table_height=0.4)
+    look = draw_look(scene, RandomizeConfig(walls=0.0), PAPER_CAMERAS, named_rng(1, "look"))
+    lamp = LightLook(kind, (0.9, 0.3, 1.4), (1.0, 0.0, 0.0), 0.05, 6500.0, 0.8, 0.6)
+    look, dark = replace(look, lights=(lamp,)), np.zeros((DOME_HEIGHT, 2 * DOME_HEIGHT, 3), np.float32)
+    white = dict.fromkeys(("table", "floor", "wall"), np.ones(3, np.float32))
+    ground = surroundings(scene, look, light_rows(look.lights, scene.table_height), white, dark)[-1, 0]
+    away = np.array(lamp.position) - (0.5, 0.0, 0.4)
+    expected = 0.6 * lamp.intensity * away[2] / np.linalg.norm(away)
+    assert ground @ (0.2126, 0.7152, 0.0722) == pytest.approx(expected, rel=1e-4)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 
 import mujoco
@@ -9,12 +10,13 @@ import numpy as np
 import pytest
 import trimesh
 import warp as wp
+from numpy.typing import ArrayLike, NDArray
 
 from syngrasp import se3
 from syngrasp.errors import SyngraspError, UnknownName
 from syngrasp.records import ObjectModel, Rollout
 from syngrasp.rendering.annotate import BACKGROUND, FIRST_OBJECT, ROBOT, TABLE, boxes_from_masks
-from syngrasp.rendering.cameras import project_box
+from syngrasp.rendering.cameras import project
 from syngrasp.rendering.look import Look
 from syngrasp.rendering.mjwarp import types
 from syngrasp.rendering.mjwarp.compose import compose_still, dim_still
@@ -29,6 +31,20 @@ from tests.rendering.conftest import SIZE, Shot
 def world_vertices(shot: Shot, frame: int, i: int) -> np.ndarray:
     T = se3.matrix_from_pose7(shot.rollout.object_pose[frame, i])
     return se3.transform(T, shot.rollout.scene.objects[i].scale * shot.models[i].visual.vertices)
+
+
+def project_box(
+    points: ArrayLike, T_base_camera: ArrayLike, intrinsics: ArrayLike, size: Sequence[int]
+) -> NDArray[np.float32]:
+    """Box (4,) x0 y0 x1 y1 [px] around the projection of points (N, 3), clipped to the image (width, height).
+
+    NaN when it lies outside or reaches behind the camera.
+    """
+    pixels, depth = project(points, T_base_camera, intrinsics)
+    box = np.concatenate([pixels.min(axis=0), pixels.max(axis=0)]) if (depth > 0).all() else np.full(4, np.nan)
+    clipped = np.clip(box, 0.0, [*size, *size])
+    empty = not (clipped[2] > clipped[0] and clipped[3] > clipped[1])
+    return np.full(4, np.nan, np.float32) if empty else clipped.astype(np.float32)
 
 
 def pixel_rays(look: Look, camera: int) -> tuple[np.ndarray, np.ndarray]:

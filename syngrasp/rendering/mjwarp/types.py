@@ -71,7 +71,7 @@ class Material:
     tint: wp.vec3
     roughness: float
     metallic: float
-    relief: int  # texture of its slopes, see packing.relief_chain; −1: flat
+    relief: int  # texture of its slopes, see shapes.relief_chain; −1: flat
     steepness: float  # slope that a relief's largest value stands for
 
 

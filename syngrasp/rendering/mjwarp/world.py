@@ -111,7 +111,7 @@ def surroundings(scene: Scene, look: Look, lights: NDArray[Any], albedo: dict[st
     mean colour under the environment and the lamps, less what the scene itself keeps from them."""
     below = 0.5 * (albedo["table"] + albedo["floor"])
     out = above_ground(sky, 0.6 * below * _light_on((0.0, 0.0, 1.0), look, lights, sky, scene.table_height))
-    centre, towards = np.array([0.5, 0.0, scene.table_height + 0.2]), directions(len(sky))
+    centre, towards = np.array(workspace_centre(scene.table_height + 0.2)), directions(len(sky))
     for block in furniture(scene, look):
         if block.material == "wall":
             lower, upper = np.array(block.lower) - centre, np.array(block.upper) - centre
