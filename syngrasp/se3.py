@@ -131,6 +131,26 @@ def delta(T_from: ArrayLike, T_to: ArrayLike) -> Array:
     return np.concatenate([T_to[..., :3, 3] - T_from[..., :3, 3], rpy_from_matrix(R_delta)], axis=-1)
 
 
+# Rows of q ↦ q ⊗ conj(a), as places in q and signs for the components of a.
+_PLACES = np.array([[0, 1, 2, 3], [1, 0, 3, 2], [2, 3, 0, 1], [3, 2, 1, 0]])
+_SIGNS = np.array([[1.0, 1.0, 1.0, 1.0], [1.0, -1.0, 1.0, -1.0], [1.0, -1.0, -1.0, 1.0], [1.0, 1.0, -1.0, -1.0]])
+
+
+def delta_pose7(pose_from: ArrayLike, pose_to: ArrayLike) -> Array:
+    """`delta` (…, 6) of pose7 (…, 7), without matrices: a third of the time for a few poses."""
+    a, b = np.asarray(pose_from, dtype=np.float64), np.asarray(pose_to, dtype=np.float64)
+    q = ((b[..., 3:][..., _PLACES] * _SIGNS) * a[..., None, 3:]).sum(-1)
+    w, x, y, z = q.T  # axes reversed, as those of `motion`
+    ww, xx, yy, zz = (q * q).T
+    out = np.empty((*q.shape[:-1], 6))
+    motion = out.T
+    motion[:3] = (b[..., :3] - a[..., :3]).T
+    motion[3] = np.arctan2(2.0 * (w * x + y * z), ww - xx - yy + zz)
+    motion[4] = np.arcsin((2.0 * (w * y - x * z) / (ww + xx + yy + zz)).clip(-1.0, 1.0))
+    motion[5] = np.arctan2(2.0 * (w * z + x * y), ww + xx - yy - zz)
+    return out
+
+
 def apply_delta(T: ArrayLike, motion: ArrayLike) -> Array:
     """The inverse of `delta`: the pose (…, 4, 4) reached from T by a motion (…, 6)."""
     T, motion = np.asarray(T, dtype=np.float64), np.asarray(motion, dtype=np.float64)

@@ -22,7 +22,7 @@ ALLOWED: dict[str, set[str]] = {
     "planning": KERNELS,
     "physics": KERNELS,
     "rendering": KERNELS,
-    "dataset": {"records", "errors", "se3", "seeding"},
+    "dataset": {"records", "errors", "se3", "seeding", "resources"},
     "stages": KERNELS | {"objects", "planning", "physics", "rendering"},
     "config": BASE | {"robots", "stages"},
     "generate": KERNELS | {"objects", "stages", "dataset", "config"},

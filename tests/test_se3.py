@@ -66,3 +66,13 @@ def test_streams_depend_on_every_identifier_and_on_nothing_else() -> None:
         assert not np.array_equal(first, rng(*other).integers(1 << 62, size=4))
     trailing_zero = rng(7, "layout", 1, 2, 0).integers(1 << 62), named_rng(7, "layout", 1, 2).integers(1 << 62)
     assert trailing_zero[0] != trailing_zero[1]
+
+
+def test_delta_of_pose7_is_that_of_matrices() -> None:
+    random = np.random.default_rng(4)
+    T_from, T_to = (se3.make(se3.random_rotation(random, (50, 3)), random.normal(size=(50, 3, 3))) for _ in range(2))
+    pose_from, pose_to = se3.pose7_from_matrix(T_from), se3.pose7_from_matrix(T_to)
+    expected = se3.delta(T_from, T_to)
+    np.testing.assert_allclose(se3.delta_pose7(pose_from, pose_to), expected, atol=1e-12)
+    np.testing.assert_allclose(se3.delta_pose7(pose_from, -pose_to * [-1, -1, -1, 1, 1, 1, 1]), expected, atol=1e-12)
+    np.testing.assert_allclose(se3.delta_pose7(pose_from[0, 0], pose_to[0, 0]), expected[0, 0], atol=1e-12)

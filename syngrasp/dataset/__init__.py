@@ -32,8 +32,12 @@ if TYPE_CHECKING:
         write_rejections,
     )
     from syngrasp.dataset.gc import GcReport, collect_garbage
+    from syngrasp.dataset.loading.buffers import BufferPool
+    from syngrasp.dataset.loading.loader import Loader
+    from syngrasp.dataset.loading.subset import Split, Subset
+    from syngrasp.dataset.loading.window import Window
     from syngrasp.dataset.plots import plot_stats
-    from syngrasp.dataset.reader import Dataset, EpisodeView, open
+    from syngrasp.dataset.reader import Dataset, EpisodeView, Frame, open
     from syngrasp.dataset.schema import ARRAYS, SCHEMA_VERSION, SPECS
     from syngrasp.dataset.show import contact_sheet, episodes_sheet
     from syngrasp.dataset.staging import (
@@ -67,8 +71,12 @@ _HOMES = {
     "episodes": ("STATES", "episode_line", "rollout_from", "scene_from_line"),
     "failures": ("clear_quarantine", "list_quarantine", "quarantine_slot", "read_rejections", "write_rejections"),
     "gc": ("GcReport", "collect_garbage"),
+    "loading.buffers": ("BufferPool",),
+    "loading.loader": ("Loader",),
+    "loading.subset": ("Split", "Subset"),
+    "loading.window": ("Window",),
     "plots": ("plot_stats",),
-    "reader": ("Dataset", "EpisodeView", "open"),
+    "reader": ("Dataset", "EpisodeView", "Frame", "open"),
     "schema": ("ARRAYS", "SCHEMA_VERSION", "SPECS"),
     "show": ("contact_sheet", "episodes_sheet"),
     "staging": ("StagedSlot", "clear_staging", "drop_slot", "load_slot", "save_slot", "staged_episodes"),
@@ -84,16 +92,22 @@ __all__ = [
     "SCHEMA_VERSION",
     "SPECS",
     "STATES",
+    "BufferPool",
     "Commit",
     "Dataset",
     "DatasetInfo",
     "EpisodeView",
+    "Frame",
     "GcReport",
+    "Loader",
     "Problem",
     "ShardSummary",
     "ShardWriter",
+    "Split",
     "StagedSlot",
+    "Subset",
     "VerifyReport",
+    "Window",
     "clear_quarantine",
     "clear_staging",
     "collect_garbage",

@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from typing import Any
 
@@ -44,8 +44,8 @@ class ObjectStorage(Storage):
                 return memoryview(obstore.get(self._store, path, options=options).bytes())[:length]
             return memoryview(obstore.get_range(self._store, path, start=start, length=length))
 
-    def read_ranges(self, path: str, starts: list[int], lengths: list[int]) -> list[memoryview]:
-        """Several ranges of one file, near ones joined into one request."""
+    def read_ranges(self, path: str, starts: Sequence[int], lengths: Sequence[int]) -> list[memoryview]:
+        """Several ranges of one file at once, near ones joined into one request."""
         with _reading(self.url, path):
             return [memoryview(b) for b in obstore.get_ranges(self._store, path, starts=starts, lengths=lengths)]
 

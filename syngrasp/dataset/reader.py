@@ -1,132 +1,98 @@
-"""Reads a dataset by frame, by episode and by shard. Only what is committed exists.
+"""Reads a dataset by frame, by episode, by window and by shard. Only what is committed exists.
 
 ds = syngrasp.dataset.open("DATASET")      # or s3://bucket/DATASET
 frame = ds[0]                              # {"images": (C, H, W, 3), "action": (7,), ...}
 episode = ds.episode(3)                    # episode["action"]: (F, 7); episode.line["instruction"]
+batch = ds.read([5, 900, 17])              # {"images": (3, C, H, W, 3), "action": (3, 7), ...}
+item = ds.window(5, Window(future=4, past=2, stride=3))   # item["action"]: (4, 7); item["ee_pose"]: (2, 7)
+training = ds.select(split=Split("train"), categories=["mug", "bottle"])
 """
 
 from __future__ import annotations
 
 import bisect
+import hashlib
 import itertools
-import json
 import threading
 from collections import OrderedDict
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from functools import cached_property
-from typing import Any
+from functools import cached_property, partial
+from typing import TYPE_CHECKING, Any, TypedDict
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
 from syngrasp.dataset.commits import Commit, DatasetInfo, Root, open_info, read_commits
-from syngrasp.dataset.episodes import scene_from_line
+from syngrasp.dataset.episode_view import EpisodeView
+from syngrasp.dataset.loading.window import Rows, Window, item, row_layout
 from syngrasp.dataset.local_storage import LocalStorage
-from syngrasp.dataset.schema import ARRAYS, SPECS
+from syngrasp.dataset.schema import SPECS
 from syngrasp.dataset.shard_array import ShardArray
+from syngrasp.dataset.shard_reader import ShardReader
 from syngrasp.dataset.storage import Storage, open_storage
-from syngrasp.dataset.zarr_format import parse_group
 from syngrasp.errors import DatasetError, UnknownName
-from syngrasp.records import Scene
 
-Frame = dict[str, Any]
+if TYPE_CHECKING:
+    from syngrasp.dataset.loading.episode_table import EpisodeTable
+    from syngrasp.dataset.loading.subset import Subset
+
+I64 = NDArray[np.int64]
+F32 = NDArray[np.float32]
+U8 = NDArray[np.uint8]
 
 
-def open(root: Root, arrays: Iterable[str] | None = None, *, open_shards: int = 32) -> Dataset:
+class Frame(TypedDict):
+    """A frame's values by the names of their arrays, those that the dataset has and that were asked for; shapes as in
+    `schema.ARRAYS` without the first axis."""
+
+    images: U8
+    masks: U8
+    depth: NDArray[np.uint16]
+    joint_position: F32
+    joint_velocity: F32
+    gripper_width: np.float32
+    ee_pose: F32
+    action: F32
+    goal_pose: F32
+    object_pose: F32
+    bbox: F32
+    bbox_full: F32
+    occlusion: F32
+    truncated: U8
+    phase: np.uint8
+    camera_intrinsics: F32
+    T_base_camera: F32
+    episode_ends: np.int64
+
+
+def open(
+    root: Root,
+    arrays: Iterable[str] | None = None,
+    *,
+    shards: Iterable[int] | None = None,
+    open_shards: int = 32,
+) -> Dataset:
     """Opens a dataset; nothing but its commit records is read yet.
 
-    `arrays` limits what frames and episodes hold (all that exist by default); `open_shards` is how many shards are
-    kept open at once (about 18 files each). Raises DatasetError where there is none or where its records are
-    damaged, UnknownName for an array that the schema does not know.
+    `arrays` limits what frames and episodes hold (all that exist by default); `shards` limits it to those of these
+    numbers, as they were when a dataset that grows was read before; `open_shards` is how many shards are kept open at
+    once: about 18 files each, or from a bucket at most 1 KB of plain numbers per frame. Raises DatasetError where there
+    is none, where its records are damaged or a shard is not committed, UnknownName for an array that the schema does
+    not know.
     """
     storage = open_storage(root)
     names = None if arrays is None else tuple(arrays)
     for name in names or ():
         if name not in SPECS:
             raise UnknownName("array", name, SPECS)
-    return Dataset(storage, open_info(storage), read_commits(storage), names, open_shards)
-
-
-class ShardReader:
-    """One committed shard. Rows are counted within the shard."""
-
-    def __init__(self, storage: Storage, commit: Commit) -> None:
-        self.commit = commit
-        self.storage = storage
-        self._group = f"{commit.folder}/frames.zarr"
-        try:
-            metas, self.attributes = parse_group(storage.read(f"{self._group}/zarr.json"))
-        except (OSError, ValueError, KeyError, TypeError) as error:
-            raise DatasetError(storage.url, f"{self._group}/zarr.json cannot be read: {error}") from error
-        self.arrays = {s.name: ShardArray(storage, self._group, metas[s.name]) for s in ARRAYS if s.name in metas}
-        self._ends: list[int] | None = None
-        self._lines: list[bytes] | None = None
-
-    @property
-    def episode_ends(self) -> list[int]:
-        """One past the last frame of each episode."""
-        if self._ends is None:
-            stored = self.arrays["episode_ends"]
-            self._ends = [int(end) for end in stored.rows(0, len(stored))]
-        return self._ends
-
-    def line(self, episode: int) -> dict[str, Any]:
-        """The episode's line of `episodes.jsonl`, the episode counted within the shard."""
-        if self._lines is None:
-            self._lines = self.storage.read(f"{self.commit.folder}/episodes.jsonl").splitlines()
-        return json.loads(self._lines[episode])
-
-    def bounds(self, episode: int) -> tuple[int, int]:
-        """First frame and one past the last of an episode, counted within the shard."""
-        return (self.episode_ends[episode - 1] if episode else 0), self.episode_ends[episode]
-
-    def episode_of(self, frame: int) -> int:
-        """Which episode a frame belongs to, both counted within the shard."""
-        return bisect.bisect_right(self.episode_ends, frame)
-
-
-class EpisodeView(Mapping[str, NDArray[Any]]):
-    """One episode: its arrays by name, read when asked for, and its line.
-
-    Per-frame arrays have the episode's frames as first axis, per-episode arrays come without it.
-    """
-
-    def __init__(self, dataset: Dataset, index: int, shard: ShardReader, episode: int) -> None:
-        self.index = index  # in the dataset
-        self._dataset, self._shard, self._episode = dataset, shard, episode
-        self._bounds = shard.bounds(episode)
-        first = dataset.first_frame(shard.commit.shard)
-        self.frames = range(first + self._bounds[0], first + self._bounds[1])  # in the dataset
-
-    @cached_property
-    def line(self) -> dict[str, Any]:
-        """The episode's line of `episodes.jsonl`."""
-        return self._shard.line(self._episode)
-
-    @property
-    def length(self) -> int:
-        """Number of frames."""
-        return len(self.frames)
-
-    def scene(self) -> Scene:
-        """The scene it was played in."""
-        return scene_from_line(self.line)
-
-    def __getitem__(self, name: str) -> NDArray[Any]:
-        array = self._shard.arrays[name]
-        return array.rows(*self._bounds) if array.meta.spec.per_frame else array.row(self._episode)
-
-    def shape(self, name: str) -> tuple[int, ...]:
-        """Shape of one of its arrays, without reading it."""
-        array = self._shard.arrays[name]
-        return (self.length, *array.shape[1:]) if array.meta.spec.per_frame else array.shape[1:]
-
-    def __iter__(self) -> Iterator[str]:
-        return iter(self._dataset.names_in(self._shard))
-
-    def __len__(self) -> int:
-        return len(self._dataset.names_in(self._shard))
+    info, commits = open_info(storage), read_commits(storage)
+    if shards is not None:
+        wanted, there = set(shards), {commit.shard for commit in commits}
+        if missing := sorted(wanted - there):
+            raise DatasetError(storage.url, f"shard {missing[0]} is not committed; committed are {len(there)} shards")
+        commits = [commit for commit in commits if commit.shard in wanted]
+    return Dataset(storage, info, commits, names, open_shards)
 
 
 class Dataset(Sequence[Frame]):
@@ -182,6 +148,24 @@ class Dataset(Sequence[Frame]):
         """Names of the cameras, in the order of the pictures."""
         return tuple(self.shard(0).attributes["cameras"]) if self.commits else ()
 
+    @cached_property
+    def fingerprint(self) -> str:
+        """A name for what is committed: it changes when a shard is added or made anew."""
+        told = [self.info.recipe_hash, self.info.catalog_hash, *(f"{c.shard}/{c.attempt_id}" for c in self.commits)]
+        return hashlib.sha256("\n".join(told).encode()).hexdigest()
+
+    @cached_property
+    def table(self) -> EpisodeTable:
+        """What is known of every episode without opening its arrays."""
+        from syngrasp.dataset.loading.episode_table import episode_table
+
+        return episode_table(self)
+
+    def stored_lines(self, position: int) -> list[bytes]:
+        """The lines of the position-th shard that has episodes, without opening it."""
+        commit = self.commits[position]
+        return self.storage.read(f"{commit.folder}/episodes.jsonl").splitlines()
+
     def names_in(self, shard: ShardReader) -> tuple[str, ...]:
         """The arrays that were asked for and exist in a shard. Raises DatasetError where one is missing."""
         if self._names is None:
@@ -210,9 +194,10 @@ class Dataset(Sequence[Frame]):
                 self._shards.popitem(last=False)
         return shard
 
-    def shards(self) -> Iterator[ShardReader]:
-        """All committed shards that have episodes, one after the other."""
-        return (self.shard(position) for position in range(len(self.commits)))
+    @property
+    def shards(self) -> list[int]:
+        """Numbers of the committed shards that have episodes."""
+        return [commit.shard for commit in self.commits]
 
     def episode(self, i: int) -> EpisodeView:
         """Episode i of the dataset; negative numbers count from the end."""
@@ -245,9 +230,96 @@ class Dataset(Sequence[Frame]):
         episode = shard.episode_of(frame)
         names = self.names_in(shard)
         if isinstance(self.storage, LocalStorage):
-            return {name: _row(shard.arrays[name], frame, episode) for name in names}
+            return {name: _row(shard.arrays[name], frame, episode) for name in names}  # type: ignore[return-value]
         rows = self._threads().map(lambda name: _row(shard.arrays[name], frame, episode), names)
-        return dict(zip(names, rows, strict=True))
+        return dict(zip(names, rows, strict=True))  # type: ignore[return-value]
+
+    def window(self, i: int, window: Window) -> dict[str, NDArray[Any]]:
+        """The item around frame i: what `read` gives for it, without the first axis."""
+        i = _checked(i, len(self), "frame")
+        if not isinstance(self.storage, LocalStorage):
+            return {name: values[0] for name, values in self.read([i], window=window).items()}
+        position = bisect.bisect_right(self._frame_ends, i)
+        shard = self.shard(position)
+        return item(shard, self.names_in(shard), i - (self._frame_ends[position - 1] if position else 0), window)
+
+    def layout(self, window: Window | None = None) -> dict[str, tuple[tuple[int, ...], np.dtype[Any]]]:
+        """Shape and dtype of every array of one frame, or of one item of `window`. Raises DatasetError if empty."""
+        if not self.commits:
+            raise DatasetError(self.storage.url, "it has no frame")
+        return row_layout(self.shard(0), self.names, window)
+
+    def read(
+        self,
+        frames: ArrayLike,
+        *,
+        window: Window | None = None,
+        out: Mapping[str, NDArray[Any]] | None = None,
+        at: I64 | None = None,
+    ) -> dict[str, NDArray[Any]]:
+        """Frames (B,), or the items of `window` around them: array name → (B, …), each row as `ds[i]` has it.
+
+        `out` takes them, as contiguous arrays of the shapes and dtypes of `layout`: frame k at row at[k] where `at`
+        (B,) is given, at row k otherwise. On a bucket all of a shard's frames are asked for at once. Raises IndexError
+        for a frame that does not exist, ValueError where a file is damaged.
+        """
+        numbers = self._checked_frames(frames)
+        if out is None:
+            out = {name: np.empty((len(numbers), *shape), kind) for name, (shape, kind) in self.layout(window).items()}
+        positions = self._ends.searchsorted(numbers, "right")
+        jobs: list[Callable[[], None]] = []
+        for position in dict.fromkeys(positions.tolist()):
+            here = np.flatnonzero(positions == position)
+            shard = self.shard(position)
+            self.names_in(shard)
+            local = numbers[here] - (self._frame_ends[position - 1] if position else 0)
+            rows = Rows(shard, local, window)
+            places = here if at is None else at[here]
+            jobs += [partial(rows.take, name, values, places) for name, values in out.items()]
+        if isinstance(self.storage, LocalStorage):
+            for job in jobs:
+                job()
+        else:
+            list(self._threads().map(lambda job: job(), jobs))
+        return dict(out)
+
+    def field(self, frames: ArrayLike, name: str) -> list[Any]:
+        """A field of the lines of the episodes of frames (B,), such as `instruction`; None where a line lacks it."""
+        found = []
+        for i in self._checked_frames(frames).tolist():
+            position = bisect.bisect_right(self._frame_ends, i)
+            shard = self.shard(position)
+            frame = i - (self._frame_ends[position - 1] if position else 0)
+            found.append(shard.field(shard.episode_of(frame), name))
+        return found
+
+    def frames_by_shard(self) -> I64:
+        """Frames of each shard, in order, (S,)."""
+        return np.diff(self._ends, prepend=0)
+
+    def locate(self, frames: I64) -> I64:
+        """The dataset's numbers of frames (B,): themselves. A `Subset` counts otherwise."""
+        return frames
+
+    def select(self, **filters: Any) -> Subset:
+        """The episodes that match; see `loading.subset.select` for the filters. Raises DatasetError if none does."""
+        from syngrasp.dataset.loading.subset import select
+
+        return select(self, **filters)
+
+    def _checked_frames(self, frames: ArrayLike) -> I64:
+        numbers = np.asarray(frames)
+        if numbers.ndim != 1 or (numbers.size and numbers.dtype.kind not in "iu"):
+            raise IndexError(f"frames are asked for as whole numbers (B,), not {numbers.dtype} {numbers.shape}")
+        numbers = numbers.astype(np.int64)
+        outside = (numbers < -len(self)) | (numbers >= len(self))
+        if outside.any():
+            raise IndexError(f"frame {numbers[outside][0]} of a dataset of {len(self)}")
+        return np.where(numbers < 0, numbers + len(self), numbers)
+
+    @cached_property
+    def _ends(self) -> I64:
+        return np.array(self._frame_ends, np.int64)
 
     def _threads(self) -> ThreadPoolExecutor:
         """Threads that wait for a bucket's answers."""

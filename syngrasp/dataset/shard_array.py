@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import threading
-from collections import OrderedDict
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -14,7 +13,7 @@ from syngrasp.dataset.packing import unpack_into
 from syngrasp.dataset.storage import Storage
 from syngrasp.dataset.zarr_format import NO_CHUNK, ArrayMeta, parse_index
 
-CACHED_CHUNKS = 8  # of plain numbers, per array, where every read is a request
+I64 = NDArray[np.int64]
 
 
 class ShardArray:
@@ -31,8 +30,7 @@ class ShardArray:
         self._index: NDArray[np.uint64] | None = None
         self._mapped: memoryview | None = None
         self._view: NDArray[Any] | None = None
-        self._cache: OrderedDict[int, NDArray[Any]] = OrderedDict()
-        self._lock = threading.Lock()
+        self._cache: dict[int, NDArray[Any]] = {}
 
     def __len__(self) -> int:
         return self.shape[0]
@@ -58,15 +56,41 @@ class ShardArray:
             self._picture(k, out[k - start])
         return out
 
+    def pick(self, rows: Sequence[int] | I64) -> NDArray[Any]:
+        """Rows (K,) of plain numbers, in any order, as an array of the caller's own."""
+        if self._numbers is not None:
+            return self._numbers[rows]
+        out = np.empty((len(rows), *self.shape[1:]), self.dtype)
+        self.take(np.asarray(rows), out)
+        return out
+
+    def take(self, rows: I64, out: NDArray[Any], at: I64 | slice = slice(None)) -> None:
+        """Writes rows (K,), in any order, to out[at], out of shape (B, …). On a bucket they are asked for at once."""
+        if self.meta.spec.packing == "raw":
+            self._take_numbers(rows, out, at)
+            return
+        places = np.arange(len(out))[at]
+        for row, place, data in zip(rows, places, self.chunks(rows), strict=True):
+            self._unpack(int(row), data, out[place])
+
     def chunk(self, i: int) -> memoryview | bytes:
         """The stored bytes of chunk i."""
-        offset, length = (int(v) for v in self.index[i])
-        if offset == NO_CHUNK:
+        start, length = self.index[i].tolist()
+        if start == NO_CHUNK:
             raise ValueError(f"{self._path}: chunk {i} was never written")
-        if self._map is not None:
-            data = self._map[offset : offset + length]
-        else:
-            data = self._storage.read_range(self._path, offset, length)
+        mapped = self._map
+        data = self._storage.read_range(self._path, start, length) if mapped is None else mapped[start : start + length]
+        return self._whole(i, length, data)
+
+    def chunks(self, numbers: I64) -> Sequence[memoryview | bytes]:
+        """The stored bytes of several chunks."""
+        starts, lengths = self.index[numbers].T.tolist()
+        if self._map is not None or NO_CHUNK in starts:
+            return [self.chunk(int(i)) for i in numbers]
+        found = self._storage.read_ranges(self._path, starts, lengths)
+        return [self._whole(*told) for told in zip(numbers, lengths, found, strict=True)]
+
+    def _whole(self, i: int, length: int, data: bytes | memoryview) -> bytes | memoryview:
         if len(data) != length:
             raise ValueError(f"{self._path}: chunk {i} lies outside the file")
         return data
@@ -108,12 +132,25 @@ class ShardArray:
                 self._view = rows.reshape(self.shape)
         return self._view
 
+    def _take_numbers(self, rows: I64, out: NDArray[Any], at: I64 | slice) -> None:
+        if self._numbers is not None:
+            out[at] = self._numbers[rows]
+            return
+        per_chunk = self.meta.chunk_rows
+        wanted, which = np.unique(rows // per_chunk, return_inverse=True)
+        chunks = self._numbers_of_chunks(wanted)
+        values = np.empty((len(rows), *self.shape[1:]), self.dtype)
+        for k, chunk in enumerate(chunks):
+            here = which == k
+            values[here] = chunk[rows[here] % per_chunk]
+        out[at] = values
+
     def _rows_of_numbers(self, start: int, stop: int) -> NDArray[Any]:
         if self._numbers is not None:
             return self._numbers[start:stop]
         per_chunk = self.meta.chunk_rows
         first, last = start // per_chunk, -(-stop // per_chunk)
-        chunks = [self._numbers_of_chunk(c) for c in range(first, last)]
+        chunks = self._numbers_of_chunks(np.arange(first, last))
         joined = chunks[0] if len(chunks) == 1 else np.concatenate(chunks) if chunks else self._none
         return joined[start - first * per_chunk : stop - first * per_chunk]
 
@@ -121,23 +158,22 @@ class ShardArray:
     def _none(self) -> NDArray[Any]:
         return np.empty((0, *self.shape[1:]), self.dtype)
 
-    def _numbers_of_chunk(self, i: int) -> NDArray[Any]:
-        with self._lock:
-            if i in self._cache:
-                self._cache.move_to_end(i)
-                return self._cache[i]
-        shape = (self.meta.chunk_rows, *self.shape[1:])
-        chunk = unpack_into("raw", self.chunk(i), np.empty(shape, self.dtype))
-        with self._lock:
-            self._cache[i] = chunk
-            while len(self._cache) > CACHED_CHUNKS:
-                self._cache.popitem(last=False)
-        return chunk
+    def _numbers_of_chunks(self, numbers: I64) -> list[NDArray[Any]]:
+        """Chunks of plain numbers, kept for as long as the shard is open: each is asked for once."""
+        missing = np.array([n for n in numbers.tolist() if n not in self._cache], np.int64)
+        if len(missing):
+            shape = (self.meta.chunk_rows, *self.shape[1:])
+            for number, data in zip(missing.tolist(), self.chunks(missing), strict=True):
+                self._cache[number] = unpack_into("raw", data, np.empty(shape, self.dtype))
+        return [self._cache[n] for n in numbers.tolist()]
 
     def _picture(self, i: int, out: NDArray[Any]) -> NDArray[Any]:
         if not 0 <= i < len(self):
             raise IndexError(f"row {i} of {len(self)}")
+        return self._unpack(i, self.chunk(i), out)
+
+    def _unpack(self, i: int, data: bytes | memoryview, out: NDArray[Any]) -> NDArray[Any]:
         try:
-            return unpack_into(self.meta.spec.packing, self.chunk(i), out)
+            return unpack_into(self.meta.spec.packing, data, out)
         except ValueError as error:
             raise ValueError(f"{self._path}: chunk {i}: {error}") from error

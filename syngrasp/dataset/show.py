@@ -7,7 +7,7 @@ from typing import Any, Literal
 import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
-from syngrasp.dataset.reader import Dataset, EpisodeView
+from syngrasp.dataset.reader import Dataset, EpisodeView, Frame
 from syngrasp.errors import DatasetError, UnknownName
 from syngrasp.records import Phase
 from syngrasp.seeding import named_rng
@@ -98,7 +98,7 @@ class _Strip:
         self.pen = ImageDraw.Draw(self.sheet)
         self._write_header()
 
-    def draw_column(self, column: int, index: int, frame: dict[str, Any]) -> None:
+    def draw_column(self, column: int, index: int, frame: Frame) -> None:
         x = MARGIN + column * (self.tile[0] + GAP)
         for row, name in enumerate(self.cameras):
             picture = Image.fromarray(frame["images"][row]).resize(self.tile, Image.Resampling.LANCZOS)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import errno
 import os
 from abc import ABC, abstractmethod
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -52,6 +52,10 @@ class Storage(ABC):
     @abstractmethod
     def read_range(self, path: str, start: int, length: int) -> bytes | memoryview:
         """`length` bytes from `start`; a negative start counts from the end."""
+
+    def read_ranges(self, path: str, starts: Sequence[int], lengths: Sequence[int]) -> Sequence[bytes | memoryview]:
+        """Several ranges of one file, counted from its start."""
+        return [self.read_range(path, start, length) for start, length in zip(starts, lengths, strict=True)]
 
     @abstractmethod
     def stat(self, path: str) -> FileInfo:

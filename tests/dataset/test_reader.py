@@ -4,17 +4,9 @@ from __future__ import annotations
 
 import os
 import pickle
-import socket
-import subprocess
-import sys
-import time
-import urllib.request
-import uuid
-from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
-import boto3
 import numpy as np
 import pytest
 
@@ -129,46 +121,6 @@ def test_a_damaged_index_is_an_error_never_a_frame(tmp_path: Path) -> None:
     path.write_bytes(whole[:-10] + b"\1" + whole[-9:])
     with pytest.raises(ValueError, match=r"action/c/0/0: the checksum of the shard index is wrong"):
         dataset.open(tmp_path)[0]
-
-
-@pytest.fixture(scope="module")
-def bucket() -> Iterator[str]:
-    """A real S3 server on this machine, and the address of an empty bucket in it."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
-    command = [sys.executable, "-m", "moto.server", "-H", "127.0.0.1", "-p", str(port)]
-    server = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-    endpoint = f"http://127.0.0.1:{port}"
-    settings = {
-        "AWS_ENDPOINT_URL": endpoint,
-        "AWS_ACCESS_KEY_ID": "test",
-        "AWS_SECRET_ACCESS_KEY": "test",
-        "AWS_REGION": "us-east-1",
-    }
-    with pytest.MonkeyPatch.context() as patch:
-        for name, value in settings.items():
-            patch.setenv(name, value)
-        try:
-            _wait_for(endpoint, server)
-            name = f"bucket-{uuid.uuid4().hex[:8]}"
-            boto3.client("s3", endpoint_url=endpoint, region_name="us-east-1").create_bucket(Bucket=name)
-            yield f"s3://{name}"
-        finally:
-            server.terminate()
-            server.wait(10)
-
-
-def _wait_for(endpoint: str, server: subprocess.Popen[bytes]) -> None:
-    for _ in range(240):
-        if server.poll() is not None:
-            pytest.skip("the S3 server of moto does not start: pip install 'moto[server]'")
-        try:
-            urllib.request.urlopen(f"{endpoint}/moto-api/", timeout=5).close()
-            return
-        except OSError:
-            time.sleep(0.25)
-    pytest.fail("the S3 server did not answer within a minute")
 
 
 def test_a_bucket_holds_the_same_dataset(bucket: str, small: Path) -> None:
