@@ -115,8 +115,24 @@ def _info(meta: Any) -> FileInfo:
     return FileInfo(meta["path"], meta["size"], meta["last_modified"].timestamp())
 
 
+_used_in: int | None = None  # the process whose threads obstore's requests run on
+
+
+def _check_process() -> None:
+    """Raises RuntimeError where this process was forked from one that has used a bucket: requests would hang."""
+    global _used_in
+    if _used_in is None:
+        _used_in = os.getpid()
+    elif _used_in != os.getpid():
+        raise RuntimeError(
+            "this process was forked from one that has used a bucket, and requests of obstore do not survive that: "
+            "start it with the method spawn, as in DataLoader(…, multiprocessing_context='spawn')"
+        )
+
+
 @contextmanager
 def _reading(url: str, path: str) -> Iterator[None]:
+    _check_process()
     try:
         yield
     except FileNotFoundError:
@@ -127,6 +143,7 @@ def _reading(url: str, path: str) -> Iterator[None]:
 
 @contextmanager
 def _writing(url: str, path: str) -> Iterator[None]:
+    _check_process()
     try:
         yield
     except (BaseError, OSError) as error:

@@ -49,6 +49,10 @@ def test_values_have_the_schemas_types(small: Path) -> None:
         assert value.dtype == dataset.SPECS[name].dtype, name
 
 
+def test_a_frame_is_typed_by_the_schema() -> None:
+    assert tuple(dataset.Frame.__annotations__) == tuple(spec.name for spec in dataset.ARRAYS)
+
+
 def test_negative_and_outside_numbers(small: Path) -> None:
     ds = dataset.open(small)
     assert_same_frame(ds, ds, -1)

@@ -146,7 +146,10 @@ class Loader:
             if not len(at):
                 continue
             out = arrays if not self.mixed else _fitting(arrays, source.layout(self.window), at)
-            source.read(frames[at], window=self.window, out=out, at=at)
+            try:
+                source.read(frames[at], window=self.window, out=out, at=at)
+            except (OSError, ValueError) as error:
+                raise SyngraspError(f"a batch cannot be read: {error}; run syngrasp verify") from error
             numbers[at] = source.locate(frames[at])
             for name, values in lists.items():
                 for place, value in zip(at.tolist(), source.field(frames[at], name), strict=True):

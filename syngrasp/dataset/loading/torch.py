@@ -48,6 +48,7 @@ class TorchStream(IterableDataset[dict[str, Any]]):
     """Batches of a `Loader` for `DataLoader(stream, batch_size=None, num_workers=…)`: every worker of every rank reads
     its own share of the frames. `options` are the `Loader`'s, with `rank` and `world_size` of the process.
 
+    From a bucket, workers are started with `multiprocessing_context="spawn"`.
     With torchdata's StatefulDataLoader the position is saved and restored; each worker keeps its own.
     """
 

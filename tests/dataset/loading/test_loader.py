@@ -276,6 +276,17 @@ def test_a_dataset_that_has_grown_is_read_as_it_was(tmp_path: Path) -> None:
     Loader(as_it_was, 4).load_state_dict(state)
 
 
+def test_a_damaged_shard_is_named(tmp_path: Path) -> None:
+    root = tmp_path / "dataset"
+    make_dataset(root, shards=1)
+    path = next(f for f in root.rglob("images/c/**/*") if f.is_file())
+    data = bytearray(path.read_bytes())
+    data[: len(data) // 4] = bytes(len(data) // 4)
+    path.write_bytes(data)
+    with pytest.raises(SyngraspError, match=r"shards/00000/.*/images/.*chunk \d+: broken.*run syngrasp verify"):
+        frames(Loader(dataset.open(root), 4))
+
+
 def test_from_a_bucket(bucket: str, small: Path) -> None:
     root = f"{bucket}/loaded"
     make_dataset(root)

@@ -12,6 +12,7 @@ import pytest
 
 from syngrasp import dataset
 from syngrasp.dataset import Loader, Window
+from tests.dataset.datasets import make_dataset
 
 torch = pytest.importorskip("torch", reason="torch is not installed: pip install 'syngrasp[train]'")
 from torch.utils.data import DataLoader  # noqa: E402
@@ -69,6 +70,19 @@ def test_tensors_share_the_memory_of_batches(small: Path) -> None:
     batch = next(iter(loader))
     (tensor,) = (t["images"] for t in tensors([batch]))
     assert tensor.data_ptr() == batch["images"].ctypes.data
+
+
+def test_workers_read_from_a_bucket_once_spawned(bucket: str) -> None:
+    root = f"{bucket}/spawned"
+    make_dataset(root)
+    ds = dataset.open(root, ["action"])
+    assert len(ds.read([1, 2])["action"]) == 2
+    stream = TorchStream(ds, 4, drop_last=False)
+    spawned = DataLoader(stream, batch_size=None, num_workers=1, multiprocessing_context="spawn", timeout=120)
+    assert sorted(int(f) for batch in spawned for f in batch["frame"]) == list(range(66))
+    forked = DataLoader(stream, batch_size=None, num_workers=1, multiprocessing_context="fork", timeout=120)
+    with pytest.raises(RuntimeError, match="multiprocessing_context='spawn'"):
+        next(iter(forked))
 
 
 def test_without_torch_the_extra_is_named() -> None:
