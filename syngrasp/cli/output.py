@@ -127,8 +127,8 @@ def export_display(as_json: bool) -> Iterator[OnEvent]:
         def show(event: Event) -> None:
             if event["event"] == "start":
                 bar.update(task, total=event["episodes"], completed=event["there"])
-            elif event["event"] == "episode":
-                bar.advance(task)
+            elif event["event"] in ("episode", "unit"):
+                bar.advance(task, event.get("episodes", 1))
             elif event["event"] == "done":
                 size = f"{event['bytes'] / 1e6:.1f} MB"
                 bar.console.print(f"{event['out']}: {event['written']} episodes, {size}, {event['seconds']:.1f} s")

@@ -6,7 +6,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import numpy as np
@@ -26,7 +25,6 @@ if TYPE_CHECKING:
     from syngrasp.objects.catalog import Catalog
     from syngrasp.rendering.parts import RobotMeshes
     from syngrasp.rendering.pictures import Renderer
-    from syngrasp.rendering.texture.families import TextureFolder
     from syngrasp.robots.base import Robot
 
 
@@ -173,34 +171,22 @@ class RenderStage:
 def make_renderer(config: RenderConfig, robot: Robot) -> Renderer:
     """The renderer that a recipe names. Raises SyngraspError where it cannot run here, or for folders of pictures that
     it cannot use."""
-    folders = picture_folders(config.randomize)
+    from syngrasp.rendering.folders import folders_of
+
+    folders = folders_of(config.randomize)
+    pictures = (folders.textures, folders.environments)
     if config.kind == "mitsuba":
         from syngrasp.rendering.mitsuba.renderer import MitsubaRenderer
 
-        return MitsubaRenderer(robot, config.width, config.height, config.mitsuba, *folders)
+        return MitsubaRenderer(robot, config.width, config.height, config.mitsuba, *pictures)
     if config.kind == "isaacsim":
         from syngrasp.rendering.isaacsim.renderer import IsaacSimRenderer
 
-        return IsaacSimRenderer(robot, config.width, config.height, config.isaacsim, *folders)
+        return IsaacSimRenderer(robot, config.width, config.height, config.isaacsim, *pictures)
     from syngrasp.rendering.mjwarp.renderer import MjWarpRenderer, TraceOptions
 
     options = TraceOptions(config.still_grid, config.still_rays, config.smooth, config.batch, config.samples)
-    return MjWarpRenderer(robot, config.width, config.height, options, config.device, *folders)
-
-
-def picture_folders(config: RandomizeConfig) -> tuple[TextureFolder | None, Path | None]:
-    """The user's textures and environments. Raises SyngraspError for a folder that is missing, that holds none, or
-    whose files cannot be read here."""
-    from syngrasp.rendering.environment.files import require_reader
-    from syngrasp.rendering.files import ENVIRONMENT_FILES, PICTURE_FILES, files_of
-    from syngrasp.rendering.texture.families import TextureFolder
-
-    textures, environments = config.texture_folder, config.environment_folder
-    if textures is not None:
-        files_of(Path(textures), PICTURE_FILES, "render.randomize.texture_folder")
-    if environments is not None:
-        require_reader(files_of(Path(environments), ENVIRONMENT_FILES, "render.randomize.environment_folder"))
-    return TextureFolder(Path(textures)) if textures else None, Path(environments) if environments else None
+    return MjWarpRenderer(robot, config.width, config.height, options, config.device, *pictures)
 
 
 def _unpictured(rollout: Rollout, attribution: dict[str, dict[str, str]]) -> Episode:

@@ -90,9 +90,9 @@ class IsaacSimRenderer:
 
         Raises `IsaacSimMissing`, and `MissingExtra` without usd-core.
         """
+        from syngrasp.rendering.folders import Folders
         from syngrasp.rendering.isaacsim.process import Life, Worker
         from syngrasp.rendering.parts import RobotMeshes
-        from syngrasp.rendering.usd.episode import Folders
 
         self._config = config = config or IsaacSimConfig()
         python = isaacsim_python(config.python)

@@ -37,6 +37,7 @@ from hashlib import sha256
 from syngrasp.records import ObjectModel, Rollout
 from syngrasp.rendering.environment.maps import environment_map
 from syngrasp.rendering.exr import exr_bytes
+from syngrasp.rendering.folders import Folders
 from syngrasp.rendering.furniture import furniture
 from syngrasp.rendering.labels import FIRST_OBJECT, ROBOT, TABLE
 from syngrasp.rendering.look import EnvironmentLook, Look
@@ -50,14 +51,6 @@ from syngrasp.rendering.usd.materials import add_material, once, set_finish, tex
 TEXTURE_SIZE = {"table": 512, "floor": 512}
 OTHER_TEXTURE_SIZE = 256
 DOME_HEIGHT = 256
-
-
-@dataclass(frozen=True, slots=True)
-class Folders:
-    """A user's own pictures that a look names."""
-
-    textures: TextureFolder | None = None
-    environments: Path | None = None
 
 
 @dataclass(frozen=True, slots=True)

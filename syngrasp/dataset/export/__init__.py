@@ -1,0 +1,1 @@
+"""Exports of a dataset in the formats of other programs: LeRobot, WebDataset, RLDS."""
