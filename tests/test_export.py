@@ -174,7 +174,9 @@ def test_what_cannot_be_exported_is_told(
     made: tuple[str, str], tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     command = export(made, tmp_path / "out")
-    assert "valid: usd" in refused(capsys, "export", made[0], "--format", "usdz", "--out", str(tmp_path))
+    assert "valid: lerobot, rlds, usd, webdataset" in refused(
+        capsys, "export", made[0], "--format", "usdz", "--out", str(tmp_path)
+    )
     assert "no dataset here" in refused(capsys, "export", str(tmp_path), "--format", "usd", "--out", str(tmp_path))
     assert "valid: 0 … 3" in refused(capsys, *command, "--episodes", "2-9")
     assert "'x' is no number" in refused(capsys, *command, "--episodes", "0,x")

@@ -81,6 +81,7 @@ class Format(Protocol):
 
 def run_export(name: str, job: ExportJob, chosen: Sequence[int], jobs: int, on_event: Callable[[Event], None]) -> None:
     """Exports the chosen episodes of a dataset. Raises SyngraspError where the folder is not this export's."""
+    open_source.cache_clear()  # it may have grown since
     dataset, form = open_source(job), format_of(name)
     form.check(job, dataset)
     claim(job.out, {"format": name, **job.options}, dataset)

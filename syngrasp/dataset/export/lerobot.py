@@ -80,7 +80,7 @@ def write_unit(job: ExportJob, plan: Mapping[str, int], unit: Unit) -> dict[str,
     episodes = []
     for n, (line, length, start) in enumerate(zip(lines, lengths, starts.tolist(), strict=True)):
         frames = slice(start, start + length)
-        stats = episode_stats({name: values[frames] for name, values in whole.items() if name != "task_index"})
+        stats = episode_stats({name: values[frames] for name, values in whole.items()})
         for camera, sampled in zip(cameras, pictures, strict=True):
             stats[f"observation.images.{camera}"] = sampled.stats(start, start + length)
         episodes.append(
