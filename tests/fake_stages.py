@@ -18,6 +18,9 @@ from syngrasp.records import Episode, PlacedObject, Plan, Rollout, Scene, SceneG
 from syngrasp.seeding import rng
 from syngrasp.stage import Rejected
 
+HOME = np.array([0.0, -0.785, 0.0, -2.356, 0.0, 1.571, 0.785])  # the Panda's
+FAR = se3.make(np.eye(3), [0.0, 0.0, -20.0])  # a camera that sees all objects near its centre
+
 FRAMES, OBJECTS, PIXELS = 6, 2, 16
 REASONS = {"layout": "unsettled", "grasp": "none_free", "plan": "blocked", "lift": "dropped", "render": "unseen"}
 
@@ -113,12 +116,12 @@ def _layout(slot: Slot, draw: np.random.Generator) -> Scene:
         for i in range(int(draw.integers(1, OBJECTS + 1)))
     )
     return Scene(slot, "panda", objects, 0, "mug", "pick up the mug", 0.1, (0.6, 0.0), (0.7, 1.0),
-                 draw.uniform(-1, 1, 7))  # fmt: skip
+                 HOME + draw.uniform(-0.1, 0.1, 7))  # fmt: skip
 
 
 def _grasp(scene: Scene, draw: np.random.Generator) -> SceneGrasps:
     T = se3.make(se3.random_rotation(draw, (3,)), draw.uniform(0.3, 0.6, (3, 3)))
-    return SceneGrasps(scene, T, np.full(3, 0.05), np.linspace(1, 0.5, 3), draw.uniform(-1, 1, (3, 7)),
+    return SceneGrasps(scene, T, np.full(3, 0.05), np.linspace(1, 0.5, 3), HOME + draw.uniform(-0.3, 0.3, (3, 7)),
                        np.arange(3, dtype=np.int32))  # fmt: skip
 
 
@@ -135,7 +138,11 @@ def _lift(plan: Plan, draw: np.random.Generator) -> Rollout:
     ee = se3.pose7_from_matrix(T).astype(np.float32)
     motion = np.concatenate([se3.delta(T[:-1], T[1:]), np.zeros((1, 6))])
     action = np.concatenate([motion, plan.gripper[:, None]], axis=1).astype(np.float32)
-    poses = np.stack([item.pose for item in plan.scene.objects])
+    poses = np.repeat(np.stack([item.pose for item in plan.scene.objects])[None], FRAMES, axis=0)
+    lift_height = float(draw.uniform(0.1, 0.2))
+    poses[:, plan.scene.target, 2] += lift_height * (plan.phase >= 2)
+    goal = np.concatenate([ee[1:], ee[-1:]])
+    goal[plan.gripper > 0] = se3.pose7_from_matrix(plan.T_base_grasp)
     return Rollout(
         scene=plan.scene,
         T_base_grasp=plan.T_base_grasp,
@@ -147,10 +154,10 @@ def _lift(plan: Plan, draw: np.random.Generator) -> Rollout:
         gripper_width=np.linspace(0.08, 0.05, FRAMES, dtype=np.float32),
         ee_pose=ee,
         action=action,
-        goal_pose=ee,
-        object_pose=np.repeat(poses[None], FRAMES, axis=0).astype(np.float32),
+        goal_pose=goal,
+        object_pose=poses.astype(np.float32),
         phase=plan.phase,
-        lift_height=float(draw.uniform(0.1, 0.2)),
+        lift_height=lift_height,
         slip=0.001,
         disturbance=0.0,
         physics={"friction": 1.0},
@@ -168,7 +175,7 @@ def _render(rollout: Rollout, draw: np.random.Generator) -> Episode:
         depth=None,
         bbox=np.tile(np.array([1, 2, 8, 9], np.float32), (FRAMES, 2, objects, 1)),
         camera_intrinsics=np.tile(np.array([[20, 0, 8], [0, 20, 8], [0, 0, 1]], np.float32), (2, 1, 1)),
-        T_base_camera=np.tile(np.eye(4, dtype=np.float32), (2, 1, 1)),
+        T_base_camera=np.tile(FAR.astype(np.float32), (2, 1, 1)),
         bbox_full=np.tile(np.array([1, 2, 8, 9], np.float32), (FRAMES, 2, objects, 1)),
         occlusion=np.zeros((FRAMES, 2, objects), np.float32),
         truncated=np.zeros((FRAMES, 2, objects), np.uint8),

@@ -13,8 +13,11 @@ from syngrasp.cli.assets import app as assets_app
 from syngrasp.cli.doctor import doctor
 from syngrasp.cli.export import export
 from syngrasp.cli.generate import gc, generate, retry
-from syngrasp.cli.look import replay, show, stats, status, verify
+from syngrasp.cli.importing import import_
+from syngrasp.cli.look import show, stats, status
 from syngrasp.cli.render import render
+from syngrasp.cli.replay import replay
+from syngrasp.cli.verify import verify
 from syngrasp.errors import SyngraspError
 
 app = typer.Typer(
@@ -28,6 +31,7 @@ app = typer.Typer(
 app.add_typer(assets_app, name="assets")
 for command in (generate, render, status, stats, verify, replay, show, export, retry, gc, doctor):
     app.command()(command)
+app.command("import")(import_)
 
 
 @app.callback(invoke_without_command=True)

@@ -37,6 +37,9 @@ if TYPE_CHECKING:
     from syngrasp.dataset.loading.subset import Split, Subset
     from syngrasp.dataset.loading.window import Window
     from syngrasp.dataset.plots import plot_stats
+    from syngrasp.dataset.quality.problems import Problem, VerifyReport
+    from syngrasp.dataset.quality.states import RobotLimits
+    from syngrasp.dataset.quality.verify import verify_dataset
     from syngrasp.dataset.reader import Dataset, EpisodeView, Frame, open
     from syngrasp.dataset.schema import ARRAYS, SCHEMA_VERSION, SPECS
     from syngrasp.dataset.show import contact_sheet, episodes_sheet
@@ -50,7 +53,6 @@ if TYPE_CHECKING:
     )
     from syngrasp.dataset.stats import dataset_stats
     from syngrasp.dataset.storage import open_storage
-    from syngrasp.dataset.verify import Problem, VerifyReport, verify_dataset
     from syngrasp.dataset.writer import ShardSummary, ShardWriter, new_attempt_id
 
 _HOMES = {
@@ -76,13 +78,15 @@ _HOMES = {
     "loading.subset": ("Split", "Subset"),
     "loading.window": ("Window",),
     "plots": ("plot_stats",),
+    "quality.problems": ("Problem", "VerifyReport"),
+    "quality.states": ("RobotLimits",),
+    "quality.verify": ("verify_dataset",),
     "reader": ("Dataset", "EpisodeView", "Frame", "open"),
     "schema": ("ARRAYS", "SCHEMA_VERSION", "SPECS"),
     "show": ("contact_sheet", "episodes_sheet"),
     "staging": ("StagedSlot", "clear_staging", "drop_slot", "load_slot", "save_slot", "staged_episodes"),
     "stats": ("dataset_stats",),
     "storage": ("open_storage",),
-    "verify": ("Problem", "VerifyReport", "verify_dataset"),
     "writer": ("ShardSummary", "ShardWriter", "new_attempt_id"),
 }
 _HOME_OF = {name: module for module, names in _HOMES.items() for name in names}
@@ -101,6 +105,7 @@ __all__ = [
     "GcReport",
     "Loader",
     "Problem",
+    "RobotLimits",
     "ShardSummary",
     "ShardWriter",
     "Split",

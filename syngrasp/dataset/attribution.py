@@ -90,12 +90,12 @@ def add_shard(objects: dict[str, dict[str, Any]], lines: Iterable[dict[str, Any]
     """Adds the objects of some episodes: texts, range of scales, number of episodes with it and aiming at it."""
     for line in lines:
         for k, placed in enumerate(line["objects"]):
-            scale = placed["scale"]
             entry = objects.setdefault(
-                placed["uid"],
-                {**{t: placed.get(t, "") for t in _TEXTS}, "scale": [scale, scale], "placed": 0, "targeted": 0},
+                placed["uid"], {**{t: placed.get(t, "") for t in _TEXTS}, "placed": 0, "targeted": 0}
             )
-            entry["scale"] = [min(entry["scale"][0], scale), max(entry["scale"][1], scale)]
+            if (scale := placed.get("scale")) is not None:  # what was imported has none
+                least, greatest = entry.get("scale", (scale, scale))
+                entry["scale"] = [min(least, scale), max(greatest, scale)]
             entry["placed"] += 1
             entry["targeted"] += k == line["target"]
 

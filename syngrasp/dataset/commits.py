@@ -15,6 +15,7 @@ from os import PathLike
 from typing import Any
 
 from syngrasp.dataset.documents import seal, unseal
+from syngrasp.dataset.migrations import upgrade
 from syngrasp.dataset.schema import SCHEMA_VERSION
 from syngrasp.dataset.storage import Storage, open_storage, writing
 from syngrasp.dataset.writer import FileRecord, ShardSummary, attempt_folder
@@ -35,7 +36,7 @@ class DatasetInfo:
     shards: int
     episodes_per_shard: int
     versions: dict[str, str]  # of the packages that decide the content, as they were at creation
-    source: dict[str, str] | None = None  # url and recipe_hash of the dataset whose rollouts were rendered again
+    source: dict[str, str] | None = None  # url and recipe_hash of what was rendered again, or imported: then format too
     schema_version: int = SCHEMA_VERSION
 
 
@@ -126,14 +127,7 @@ def open_info(root: Root) -> DatasetInfo:
         raise DatasetError(storage.url, f"there is no dataset here (no {INFO})") from None
     except (OSError, ValueError) as error:
         raise DatasetError(storage.url, f"{INFO} cannot be read: {error}") from error
-    version = document.get("schema_version")
-    if version != SCHEMA_VERSION:
-        raise DatasetError(
-            storage.url,
-            f"it has schema version {version}, but this syngrasp reads version {SCHEMA_VERSION}; "
-            "use the release of syngrasp that made it, or generate it again",
-        )
-    return DatasetInfo(**document)
+    return DatasetInfo(**upgrade(document, "info", storage.url))
 
 
 def _refuse_other(url: str, there: DatasetInfo, asked: DatasetInfo) -> None:
@@ -215,9 +209,9 @@ def read_commit(root: Root, shard: int) -> Commit | None:
         return None
     except (OSError, ValueError) as error:
         raise DatasetError(storage.url, f"{path} cannot be read: {error}") from error
-    if document.get("schema_version") != SCHEMA_VERSION or document.get("shard") != shard:
-        found = f"schema version {document.get('schema_version')}, shard {document.get('shard')}"
-        raise DatasetError(storage.url, f"{path} has {found}, not version {SCHEMA_VERSION}, shard {shard}")
+    document = upgrade(document, "commit", f"{storage.url}/{path}")
+    if document.get("shard") != shard:
+        raise DatasetError(storage.url, f"{path} is of shard {document.get('shard')}, not {shard}")
     document["files"] = {path: FileRecord(**record) for path, record in document["files"].items()}
     document["empty_slots"] = tuple(document["empty_slots"])
     return Commit(**document)

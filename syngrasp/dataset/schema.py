@@ -6,7 +6,7 @@ Shapes are spelled in symbols: F frames, E episodes, C cameras, H and W pixels, 
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from syngrasp.records import Episode
 
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2  # see migrations.py
 
 Packing = Literal["raw", "jpeg", "zstd", "shuffle"]
 """How a chunk becomes bytes: as it is; `syngrasp.jpeg`; zstd; bit-shuffled, then zstd."""
@@ -35,6 +35,7 @@ class ArraySpec:
     meaning: str
     picture: bool = False  # absent when nothing was rendered
     optional: bool = False  # absent unless asked for
+    simulated: bool = False  # absent from what was imported and does not have it
 
     @property
     def per_frame(self) -> bool:
@@ -82,16 +83,31 @@ ARRAYS: tuple[ArraySpec, ...] = (
         picture=True,
         optional=True,
     ),
-    ArraySpec("joint_position", ("F", "D"), "float32", "raw", "rad", "arm joints"),
-    ArraySpec("joint_velocity", ("F", "D"), "float32", "raw", "rad/s", "arm joints"),
-    ArraySpec("gripper_width", ("F",), "float32", "raw", "m", "between the finger pads"),
+    ArraySpec("joint_position", ("F", "D"), "float32", "raw", "rad", "arm joints", simulated=True),
+    ArraySpec("joint_velocity", ("F", "D"), "float32", "raw", "rad/s", "arm joints", simulated=True),
+    ArraySpec("gripper_width", ("F",), "float32", "raw", "m", "between the finger pads", simulated=True),
     ArraySpec("ee_pose", ("F", 7), "float32", "raw", "m, quaternion wxyz", "TCP in base"),
     ArraySpec("action", ("F", 7), "float32", "raw", "m, rad, ±1", "Δxyz Δrpy in base to the next frame, gripper"),
     ArraySpec(
-        "goal_pose", ("F", 7), "float32", "raw", "m, quaternion wxyz", "grasp; next TCP pose while closed; in base"
+        "goal_pose",
+        ("F", 7),
+        "float32",
+        "raw",
+        "m, quaternion wxyz",
+        "grasp; next TCP pose while closed; in base",
+        simulated=True,
     ),
-    ArraySpec("object_pose", ("F", "N", 7), "float32", "raw", "m, quaternion wxyz", "objects in base"),
-    ArraySpec("bbox", ("F", "C", "N", 4), "float32", "raw", "px", "visible x0 y0 x1 y1, pixel edges", picture=True),
+    ArraySpec("object_pose", ("F", "N", 7), "float32", "raw", "m, quaternion wxyz", "objects in base", simulated=True),
+    ArraySpec(
+        "bbox",
+        ("F", "C", "N", 4),
+        "float32",
+        "raw",
+        "px",
+        "visible x0 y0 x1 y1, pixel edges",
+        picture=True,
+        simulated=True,
+    ),
     ArraySpec(
         "bbox_full",
         ("F", "C", "N", 4),
@@ -100,6 +116,7 @@ ARRAYS: tuple[ArraySpec, ...] = (
         "px",
         "whole object, not clipped; NaN: behind the camera",
         picture=True,
+        simulated=True,
     ),
     ArraySpec(
         "occlusion",
@@ -109,6 +126,7 @@ ARRAYS: tuple[ArraySpec, ...] = (
         "",
         "share of the silhouette in the image that is hidden",
         picture=True,
+        simulated=True,
     ),
     ArraySpec(
         "truncated",
@@ -118,10 +136,20 @@ ARRAYS: tuple[ArraySpec, ...] = (
         "",
         "1 where the whole object is not within the image",
         picture=True,
+        simulated=True,
     ),
     ArraySpec("phase", ("F",), "uint8", "raw", "", "0 reach, 1 close, 2 lift, 3 hold, 4 retreat from a miss"),
-    ArraySpec("camera_intrinsics", ("E", "C", 3, 3), "float32", "raw", "px", "of the stored image", picture=True),
-    ArraySpec("T_base_camera", ("E", "C", 4, 4), "float32", "raw", "m", "OpenCV axes", picture=True),
+    ArraySpec(
+        "camera_intrinsics",
+        ("E", "C", 3, 3),
+        "float32",
+        "raw",
+        "px",
+        "of the stored image",
+        picture=True,
+        simulated=True,
+    ),
+    ArraySpec("T_base_camera", ("E", "C", 4, 4), "float32", "raw", "m", "OpenCV axes", picture=True, simulated=True),
     ArraySpec("episode_ends", ("E",), "int64", "raw", "frame", "one past each episode's last frame in its shard"),
 )
 
@@ -155,10 +183,18 @@ def episode_arrays(episode: Episode, max_objects: int) -> dict[str, NDArray[Any]
     }
     present = {name: array for name, array in arrays.items() if array is not None}
     _check_presence(episode, set(present))
-    sizes = _sizes(episode, present, max_objects)
-    for name, array in present.items():
-        _check(SPECS[name], array, sizes, len(rollout.scene.objects))
+    check_arrays(present, episode.cameras, len(rollout.scene.objects), max_objects)
     return present
+
+
+def check_arrays(arrays: Mapping[str, NDArray[Any]], cameras: Sequence[str], objects: int, max_objects: int) -> None:
+    """Raises ValueError where an episode's arrays break the schema, or one that every dataset has is missing."""
+    needed = {spec.name for spec in ARRAYS if not (spec.simulated or spec.picture)} - {"episode_ends"}
+    if missing := needed - set(arrays):
+        raise ValueError(f"an episode lacks {', '.join(sorted(missing))}")
+    sizes = _sizes(arrays, cameras, max_objects)
+    for name, array in arrays.items():
+        _check(SPECS[name], array, sizes, objects)
 
 
 def _pad_objects(array: NDArray[Any], axis: int, max_objects: int) -> NDArray[Any]:
@@ -180,12 +216,13 @@ def _check_presence(episode: Episode, present: set[str]) -> None:
         raise ValueError(f"an episode without images has {', '.join(sorted(extra))}")
 
 
-def _sizes(episode: Episode, arrays: Mapping[str, NDArray[Any]], max_objects: int) -> dict[str, int]:
-    rollout = episode.rollout
-    sizes = {"F": len(rollout.phase), "N": max_objects, "D": rollout.joint_position.shape[-1]}
+def _sizes(arrays: Mapping[str, NDArray[Any]], cameras: Sequence[str], max_objects: int) -> dict[str, int]:
+    sizes = {"F": len(arrays["phase"]), "N": max_objects}
+    if "joint_position" in arrays:
+        sizes["D"] = arrays["joint_position"].shape[-1]
     if "images" in arrays and arrays["images"].ndim == 5:
         sizes |= dict(zip("CHW", arrays["images"].shape[1:4], strict=True))
-        sizes["C"] = len(episode.cameras)
+        sizes["C"] = len(cameras)
     if sizes["F"] == 0:
         raise ValueError("an episode of no frames")
     return sizes

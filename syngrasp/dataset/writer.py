@@ -8,7 +8,7 @@ from __future__ import annotations
 import hashlib
 import secrets
 from array import array
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from os import PathLike
 from types import TracebackType
@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 
 from syngrasp.dataset.episodes import dump_line, episode_line
 from syngrasp.dataset.packing import pack
-from syngrasp.dataset.schema import SPECS, ArraySpec, episode_arrays
+from syngrasp.dataset.schema import SPECS, ArraySpec, check_arrays, episode_arrays
 from syngrasp.dataset.storage import Storage, open_storage
 from syngrasp.dataset.zarr_format import ArrayMeta, array_json, dump, group_json, pack_index
 from syngrasp.errors import StorageError
@@ -85,27 +85,41 @@ class ShardWriter:
     def append(self, episode: Episode) -> None:
         """Writes an episode. Raises ValueError where it breaks the schema or the order of slots (nothing was
         written then), StorageError where the storage refuses (the attempt is lost then)."""
+        slot = episode.rollout.scene.slot
+        try:
+            arrays = episode_arrays(episode, self.max_objects)
+            line = episode_line(episode, self.frames)
+        except ValueError as error:
+            raise ValueError(f"shard {slot.shard}, episode {slot.episode}: {error}") from error
+        self.append_arrays(arrays, line, episode.cameras)
+        self.renderer = episode.renderer
+
+    def append_arrays(
+        self, arrays: Mapping[str, NDArray[Any]], line: Mapping[str, Any], cameras: Sequence[str]
+    ) -> None:
+        """Writes an episode that no simulation made: its arrays by name and its line, whose `start` and `length` are
+        set here. Errors as of `append`."""
         if self._lines is None:
             raise RuntimeError("this shard writer is finished")
+        slot = line["episode"]
         try:
-            self._check_order(episode)
-            arrays = episode_arrays(episode, self.max_objects)
-            arrays["episode_ends"] = np.array(self.frames + len(episode.rollout.phase), np.int64)
-            self._check_like_others(episode, arrays)
-            line = dump_line(episode_line(episode, self.frames))
+            self._check_order(line["shard"], slot)
+            check_arrays(arrays, cameras, len(line["objects"]), self.max_objects)
+            length = len(arrays["phase"])
+            whole = {**arrays, "episode_ends": np.array(self.frames + length, np.int64)}
+            self._check_like_others(cameras, whole)
+            text = dump_line({**line, "start": self.frames, "length": length})
         except ValueError as error:
-            slot = episode.rollout.scene.slot
-            raise ValueError(f"shard {slot.shard}, episode {slot.episode}: {error}") from error
-        self._cameras = episode.cameras if "images" in arrays else ()
-        for name, values in arrays.items():
+            raise ValueError(f"shard {line['shard']}, episode {slot}: {error}") from error
+        self._cameras = tuple(cameras) if "images" in whole else ()
+        for name, values in whole.items():
             if name not in self._arrays:
                 self._arrays[name] = self._open_array(SPECS[name], values)
             rows = values if SPECS[name].per_frame else values[None]
             self._arrays[name].append(rows)
-        self._lines.write(line)
-        self.renderer = episode.renderer
-        self.frames += len(episode.rollout.phase)
-        self._episodes.append(episode.rollout.scene.slot.episode)
+        self._lines.write(text)
+        self.frames += length
+        self._episodes.append(slot)
 
     def finish(self) -> ShardSummary:
         """Ends and syncs every file. The shard counts only once it is committed."""
@@ -145,21 +159,20 @@ class ShardWriter:
             if error is None:
                 raise
 
-    def _check_order(self, episode: Episode) -> None:
-        slot = episode.rollout.scene.slot
-        if slot.shard != self.shard:
+    def _check_order(self, shard: int, slot: int) -> None:
+        if shard != self.shard:
             raise ValueError(f"does not belong to shard {self.shard}")
-        if self._episodes and slot.episode <= self._episodes[-1]:
+        if self._episodes and slot <= self._episodes[-1]:
             raise ValueError(f"comes after episode {self._episodes[-1]}; a shard is written in order of its slots")
 
-    def _check_like_others(self, episode: Episode, arrays: dict[str, NDArray[Any]]) -> None:
+    def _check_like_others(self, cameras: Sequence[str], arrays: Mapping[str, NDArray[Any]]) -> None:
         if not self._episodes:
             return
         if set(arrays) != set(self._arrays):
             differing = ", ".join(sorted(set(arrays) ^ set(self._arrays)))
             raise ValueError(f"differs from the episodes before it in having or lacking {differing}")
-        if "images" in arrays and episode.cameras != self._cameras:
-            raise ValueError(f"has cameras {episode.cameras}, the episodes before it {self._cameras}")
+        if "images" in arrays and tuple(cameras) != self._cameras:
+            raise ValueError(f"has cameras {tuple(cameras)}, the episodes before it {self._cameras}")
         for name, values in arrays.items():
             row = values.shape[1:] if SPECS[name].per_frame else values.shape
             if row != self._arrays[name].row_shape:

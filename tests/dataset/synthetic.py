@@ -14,14 +14,16 @@ from syngrasp.seeding import rng
 CATEGORIES = ("mug", "bowl", "banana", "hammer")
 CAMERAS = ("front", "side")
 DT = 0.1
+HOME = np.array([0.0, -0.785, 0.0, -2.356, 0.0, 1.571, 0.785])  # the Panda's
 
 
 def make_scene(slot: Slot, objects: int = 3) -> Scene:
     """A table with some objects side by side; the first but one is the target."""
     random = rng(1, "scene", slot.shard, slot.episode, slot.attempt)
+    table_height = random.uniform(-0.1, 0.2)
     placed = []
     for k in range(objects):
-        T = se3.make(se3.random_rotation(random), [0.45, -0.2 + 0.4 * (k + 0.5) / objects, 0.05])
+        T = se3.make(se3.random_rotation(random), [0.45, -0.2 + 0.4 * (k + 0.5) / objects, table_height + 0.05])
         kind = random.integers(len(CATEGORIES))
         placed.append(
             PlacedObject(
@@ -34,9 +36,9 @@ def make_scene(slot: Slot, objects: int = 3) -> Scene:
         )
     target = min(1, objects - 1)
     category = placed[target].uid.rpartition("-")[0]
-    q_start = random.normal(0.0, 0.3, 7)
+    q_start = HOME + random.normal(0.0, 0.1, 7)
     return Scene(
-        slot, "panda", tuple(placed), target, category, f"pick up the {category}", random.uniform(-0.1, 0.2),
+        slot, "panda", tuple(placed), target, category, f"pick up the {category}", table_height,
         (0.6, 0.0), (0.75, 1.2), q_start,
     )  # fmt: skip
 
@@ -59,10 +61,11 @@ def make_rollout(slot: Slot, frames: int = 12, objects: int = 3) -> Rollout:
     motion = np.concatenate([se3.delta(T_tcp[:-1], T_tcp[1:]), np.zeros((1, 6))])
     grasp = int(np.argmax(phase != Phase.REACH))
     object_pose = np.repeat(np.array([o.pose for o in scene.objects])[None], frames, 0)
-    object_pose[:, scene.target, 2] += T_tcp[:, 2, 3].clip(T_tcp[grasp, 2, 3]) * (phase >= Phase.LIFT)
+    rise = (T_tcp[:, 2, 3] - T_tcp[grasp, 2, 3]) * (phase >= Phase.LIFT)
+    object_pose[:, scene.target, 2] += rise
     goal = se3.pose7_from_matrix(np.where((gripper > 0)[:, None, None], T_tcp[grasp], np.roll(T_tcp, -1, 0)))
     goal[-1] = se3.pose7_from_matrix(T_tcp[-1])
-    velocity = rng(2, "velocity", slot.shard, slot.episode, 0).uniform(-0.5, 0.5, 7)
+    velocity = rng(2, "velocity", slot.shard, slot.episode, 0).uniform(-0.5, 0.5, 7) * min(1.0, 10.0 / frames)
     joints = scene.q_start + np.arange(frames)[:, None] * DT * velocity
     f32 = np.float32
     return Rollout(
@@ -71,7 +74,7 @@ def make_rollout(slot: Slot, frames: int = 12, objects: int = 3) -> Rollout:
         gripper_width=np.where(gripper > 0, 0.08, 0.04).astype(f32),
         ee_pose=se3.pose7_from_matrix(T_tcp).astype(f32),
         action=np.concatenate([motion, gripper[:, None]], 1).astype(f32), goal_pose=goal.astype(f32),
-        object_pose=object_pose.astype(f32), phase=phase, lift_height=random.uniform(0.1, 0.2),
+        object_pose=object_pose.astype(f32), phase=phase, lift_height=float(rise[-1]),
         slip=random.uniform(0.0, 0.005), disturbance=random.uniform(0.0, 0.02), physics={"friction": 0.9, "grip": 40.0},
     )  # fmt: skip
 
@@ -96,11 +99,11 @@ def make_episode(
     # Discs are whole where a full box says so: it is the disc's, drawn alone.
     full, occlusion = _extents(rollout, masks, size)
     outside = (full[..., :2] < 0).any(-1) | (full[..., 2:] > size).any(-1)
-    K = np.array([[size * 1.2, 0, size / 2], [0, size * 1.2, size / 2], [0, 0, 1]])
+    K = _intrinsics(size)
     look: dict[str, Any] = {"lights": [{"kind": "dome", "power": 0.7}], "table": "oak"}
     return Episode(
         rollout, CAMERAS, images, masks if extras else None, depth if extras else None, bbox,
-        np.stack([K, K]).astype(np.float32), np.stack([_camera(0.0), _camera(1.0)]).astype(np.float32), look, texts,
+        np.stack([K, K]).astype(np.float32), np.stack([_camera(0), _camera(1)]).astype(np.float32), look, texts,
         bbox_full=full, occlusion=occlusion, truncated=outside.astype(np.uint8),
         visibility={name: {"share": 1.0, "least": 9} for name in CAMERAS},
         picture={name: {"brightness": 0.4, "hue": 0.1, "saturation": 0.3} for name in CAMERAS},
@@ -119,15 +122,23 @@ def _split(frames: int) -> list[int]:
     return [frames - 3 * rest, rest, rest, rest]
 
 
-def _camera(yaw: float) -> Any:
-    return se3.make(se3.matrix_from_rpy([-2.0, 0.0, yaw]), [1.0, yaw, 0.5])
+PLACES = ((1.35, 0.0, 0.55), (1.3, 0.25, 0.6))
+
+
+def _camera(c: int) -> Any:
+    return se3.look_at(PLACES[c], (0.45, 0.0, 0.1))
+
+
+def _intrinsics(size: int) -> Any:
+    return np.array([[size * 1.5, 0, size / 2], [0, size * 1.5, size / 2], [0, 0, 1]])
 
 
 def _disc(rollout: Rollout, f: int, c: int, k: int, size: int) -> tuple[float, float, float]:
     """Centre and radius [px], pixels counted at their corners, of object k as camera c sees it."""
     objects = rollout.object_pose.shape[1]
-    y = size * (0.75 - 0.2 * (float(rollout.object_pose[f, k, 2]) - 0.05))
-    return (k + 0.5) * size / objects + c, y, 0.3 * size / max(3, objects)
+    position = rollout.object_pose[f, k, :3].astype(float)
+    x, y, z = _intrinsics(size) @ se3.transform(se3.invert(_camera(c)), position[None])[0]
+    return x / z - 0.5, y / z - 0.5, 0.3 * size / max(3, objects)
 
 
 def _extents(rollout: Rollout, masks: Any, size: int) -> tuple[Any, Any]:

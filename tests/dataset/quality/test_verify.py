@@ -12,8 +12,9 @@ import numpy as np
 import pytest
 
 from syngrasp import dataset
-from syngrasp.dataset.checks import check_states
 from syngrasp.dataset.documents import seal, unseal
+from syngrasp.dataset.quality.problems import Finding
+from syngrasp.dataset.quality.states import check_states
 from syngrasp.dataset.schema import ARRAYS
 from syngrasp.errors import DatasetError
 from syngrasp.records import Episode, Phase, Slot
@@ -162,7 +163,7 @@ def test_an_implausible_value_is_found_where_it_is(tmp_path: Path, kind: str) ->
     assert str(problems[0]).startswith("shard 1, episode 1, ")
 
 
-def phase_problems(phase: list[int], attempts: int = 1) -> list[tuple[str | None, str]]:
+def phase_problems(phase: list[int], attempts: int = 1) -> list[Finding]:
     """What `check_states` says of an otherwise sound episode with these phases, whose hand does as they say."""
     episode = make_episode(Slot(0, 0), frames=len(phase), pictures=False)
     states = {spec.name: getattr(episode.rollout, spec.name) for spec in ARRAYS if hasattr(episode.rollout, spec.name)}
@@ -198,7 +199,7 @@ def test_phases_that_lead_to_a_lift_pass(phase: list[int], attempts: int) -> Non
     ],
 )
 def test_phases_that_lead_to_none_are_found(phase: list[int], attempts: int, what: str) -> None:
-    assert what in [told for _, told in phase_problems(phase, attempts)]
+    assert what in [told for _, _, told in phase_problems(phase, attempts)]
 
 
 def recommitted(root: Path, **changes: Any) -> None:
@@ -214,7 +215,7 @@ def recommitted(root: Path, **changes: Any) -> None:
         ({"episodes": 2}, "3 lines for 2 episodes"),
         ({"empty_slots": [2]}, "both filled and empty"),
         ({"empty_slots": [3, 4, 5]}, "3 episodes and 3 empty slots in a shard of 4 slots"),
-        ({"shard": 1}, "shard 1, not version 1, shard 0"),
+        ({"shard": 1}, "is of shard 1, not 0"),
         ({"attempt_id": "elsewhere"}, "the file cannot be read"),
         ({"unknown": 1}, "unexpected keyword"),
     ],

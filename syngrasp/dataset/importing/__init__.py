@@ -1,0 +1,1 @@
+"""Imports of other people's datasets into shards of ours."""
