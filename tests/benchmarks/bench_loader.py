@@ -111,7 +111,9 @@ def _print_rows(costs: Costs, workers: Mapping[str, Worker], memory: Mapping[str
         "a round; spread: largest less smallest round; open: to the first frame, imports left out, page cache warm;\n"
         "memory: its own, without mapped files, beyond that after imports; PSNR against the stored JPEGs, lowest of\n"
         "67. States: five arrays (ours, tensorstore, zarr) or one packed vector (MDS, webdataset, litdata). All\n"
-        "decode by imagecodecs' libjpeg-turbo, the peers and ds.read into buffers used again; but lerobot decodes video.\n",
+        "decode by imagecodecs' libjpeg-turbo, peers and ds.read into buffers used again; lerobot decodes video.\n",
+        *filter(None, (worker.opened["note"] for worker in workers.values())),
+        sep="\n",
         flush=True,
     )
 

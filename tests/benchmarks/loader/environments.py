@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 import subprocess
 import sys
 import sysconfig
@@ -27,12 +26,12 @@ def python_for(requirements: tuple[str, ...], *, beside_project: bool = False) -
     folder = cache_folder() / "bench-envs" / name
     python = folder / "bin" / "python"
     wanted = requirements if beside_project else (*requirements, DECODER)
-    if python.exists() and _has(python, requirements):
+    if python.exists() and _has(python, wanted):
         return python
     print(f"installing {', '.join(wanted)} into {folder}", file=sys.stderr, flush=True)
-    shutil.rmtree(folder, ignore_errors=True)
     try:
-        venv.create(folder, with_pip=True)
+        if not python.exists():
+            venv.create(folder, with_pip=True)
         if beside_project:
             base = sysconfig.get_path("purelib")
             packages = sysconfig.get_path("purelib", "venv", {"base": str(folder), "platbase": str(folder)})

@@ -34,10 +34,10 @@ def main(name: str, plain: Path, folder: Path, *mode: str) -> None:
     start, cpu = time.perf_counter(), _cpu()
     reader = module.Reader(folder, *filter(None, [variant]))
     first = next(iter(reader.read([0])))
-    opened = {"open_ms": 1e3 * (time.perf_counter() - start), "open_cpu_ms": 1e3 * (_cpu() - cpu)}
+    opened: dict[str, Any] = {"open_ms": 1e3 * (time.perf_counter() - start), "open_cpu_ms": 1e3 * (_cpu() - cpu)}
     del first
     frames = Frames(plain)
-    opened["psnr"] = _check(reader, frames)
+    opened |= {"psnr": _check(reader, frames), "note": getattr(reader, "note", "")}
     print(json.dumps(opened), file=answers)
     total = getattr(reader, "frames", len(frames))
     cpu = _cpu()

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 REQUIREMENTS = ("lerobot==0.4.4",)
-NAME = "lerobot (AV1 video, torchcodec)"
+NAME = "lerobot (AV1 video)"
 EPISODES = 20
 COUNT = 60
 
@@ -25,12 +25,19 @@ def export(source: Path, folder: Path) -> None:
 
 
 class Reader:
-    """`LeRobotDataset`, its video decoder by default."""
+    """`LeRobotDataset` with its default decoder, torchcodec, where FFmpeg's libraries are; else with pyav."""
 
     def __init__(self, folder: Path) -> None:
         from lerobot.datasets.lerobot_dataset import LeRobotDataset
 
-        self._ds = LeRobotDataset("syngrasp/benchmark", root=folder)
+        try:
+            import torchcodec  # noqa: F401
+
+            decoder = "torchcodec"
+        except (ImportError, RuntimeError):  # LeRobot picks it wherever it is installed, loadable or not
+            decoder = "pyav"
+        self.note = f"lerobot decodes by {decoder}"
+        self._ds = LeRobotDataset("syngrasp/benchmark", root=folder, video_backend=decoder)
         self.frames = len(self._ds)
 
     def read(self, order: list[int]) -> Iterator[tuple[list[int], Any, Any]]:
