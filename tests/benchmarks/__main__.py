@@ -26,6 +26,7 @@ SUITES = {  # modules with their arguments, run one after the other
     "photoreal": [["tests.benchmarks.bench_photoreal"]],
     "dataset": [["tests.benchmarks.bench_dataset"]],
     "stats": [["tests.benchmarks.bench_stats"]],
+    "loader": [["tests.benchmarks.bench_loader"]],
 }
 
 

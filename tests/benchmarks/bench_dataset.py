@@ -30,7 +30,7 @@ def run(folder: Path | None = None) -> dict[str, float]:
     if folder is None:
         with tempfile.TemporaryDirectory() as temporary:
             return run(Path(temporary))
-    episode = _textured(make_episode(Slot(0, 0), frames=FRAMES, size=SIZE, extras=False))
+    episode = textured(make_episode(Slot(0, 0), frames=FRAMES, size=SIZE, extras=False))
     figures = _write(folder, episode)
     ds = dataset.open(folder)
     order = np.random.default_rng(0).permutation(len(ds))[:READS].tolist()
@@ -44,7 +44,7 @@ def run(folder: Path | None = None) -> dict[str, float]:
     return figures
 
 
-def _textured(episode: Episode) -> Episode:
+def textured(episode: Episode) -> Episode:
     """With grain and waves as a render has them, so that a JPEG of 256 x 256 takes about 21 KB."""
     assert episode.images is not None
     random = np.random.default_rng(0)

@@ -1,0 +1,58 @@
+"""LeRobot's own reader on syngrasp's export to its format (AV1, as is its default): random access by number."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+REQUIREMENTS = ("lerobot==0.4.4",)
+NAME = "lerobot (AV1 video)"
+EPISODES = 20
+COUNT = 60
+
+
+def export(source: Path, folder: Path) -> None:
+    """The first episodes of a dataset, by `syngrasp export`; in the project's own environment."""
+    from syngrasp.cli import run
+
+    numbers = ",".join(map(str, range(EPISODES)))
+    code = run(["export", str(source), "--format", "lerobot", "--out", str(folder), "--episodes", numbers])
+    if code:
+        raise SystemExit(code)
+
+
+class Reader:
+    """`LeRobotDataset` with its default decoder, torchcodec, where FFmpeg's libraries are; else with pyav."""
+
+    def __init__(self, folder: Path) -> None:
+        from lerobot.datasets.lerobot_dataset import LeRobotDataset
+
+        try:
+            import torchcodec  # noqa: F401
+
+            decoder = "torchcodec"
+        except (ImportError, RuntimeError):  # LeRobot picks it wherever it is installed, loadable or not
+            decoder = "pyav"
+        self.note = f"lerobot decodes by {decoder}"
+        self._ds = LeRobotDataset("syngrasp/benchmark", root=folder, video_backend=decoder)
+        self.frames = len(self._ds)
+
+    def read(self, order: list[int]) -> Iterator[tuple[list[int], Any, Any]]:
+        """Frames in this order, the pictures as it gives them: float32 (3, H, W) in 0…1, here a view as 0…255."""
+        for i in order:
+            sample = self._ds[i % self.frames]
+            views = (sample["observation.images.front"], sample["observation.images.side"])
+            yield [i % self.frames], _Pictures(views), None
+
+
+class _Pictures:
+    """Converted for the comparison alone, not while the clock runs."""
+
+    def __init__(self, views: tuple[Any, ...]) -> None:
+        self._views = views
+
+    def __array__(self, dtype: Any = None, copy: bool | None = None) -> Any:
+        return np.stack([view.numpy().transpose(1, 2, 0) * 255.0 for view in self._views])
