@@ -4,7 +4,7 @@ VENV   ?= .venv
 BIN    := $(VENV)/bin
 DEMO   ?= demo
 
-.PHONY: demo test check bench photoreal lerobot rlds clean
+.PHONY: demo test check bench photoreal browser lerobot rlds clean
 
 $(BIN)/python:
 	$(PYTHON) -c 'import sys; v = sys.version_info[:2]; sys.exit(0 if (3, 11) <= v < (3, 13) else f"Python 3.11 or 3.12 is needed, this is {v[0]}.{v[1]}: make PYTHON=python3.11 …")'
@@ -39,6 +39,12 @@ photoreal: $(VENV)/.installed-photoreal
 	place=$$($(BIN)/python -c 'import sys; print(sys.prefix)')/lib/syngrasp-llvm; mkdir -p $$place/deb && cd $$place/deb && \
 	apt-get download libllvm19 libz3-4 libedit2 libbsd0 libmd0 libxml2 && for deb in *.deb; do dpkg -x $$deb ..; done && rm -r ../deb
 	$(BIN)/python -c 'from syngrasp.rendering.mitsuba.variant import start_mitsuba; print(start_mitsuba("auto", 1))'
+
+# Chromium, in which the report page is tested; without it those tests are skipped.
+browser:
+	@command -v chromium >/dev/null || command -v google-chrome >/dev/null && exit 0; \
+	if [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null; then apt-get update -qq && apt-get install -y -qq --no-install-recommends chromium >/dev/null; \
+	else echo "skipped: install Chromium your system's way (here neither root nor apt-get)"; fi
 
 # Readers of other projects that tests of exports ask, each in an environment of its own beside the benchmarks' peers.
 PEERS := $(or $(SYNGRASP_CACHE),$(or $(XDG_CACHE_HOME),$(HOME)/.cache)/syngrasp)/bench-envs

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 I64 = NDArray[np.int64]
 REMEMBERED = 2_000  # episodes: fewer are read faster than their table is found
-LAYOUT = 1  # of the remembered file
+LAYOUT = 2  # of the remembered file
 
 
 class _Object(msgspec.Struct, frozen=True):
@@ -44,6 +44,7 @@ class _Lift(msgspec.Struct, frozen=True):
 
 
 class _Line(msgspec.Struct, frozen=True):
+    episode: int
     length: int
     category: str
     target_uid: str
@@ -56,6 +57,7 @@ class _Line(msgspec.Struct, frozen=True):
 
 
 NUMBERS: dict[str, Callable[[_Line], float]] = {
+    "slot": lambda line: line.episode,
     "length": lambda line: line.length,
     "seconds": lambda line: line.length * line.dt,
     "objects": lambda line: len(line.objects),

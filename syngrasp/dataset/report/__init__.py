@@ -1,0 +1,1 @@
+"""One page about a dataset: figures, charts, and episodes that play."""
