@@ -325,12 +325,12 @@ def test_imported_episodes_are_shown_and_not_rendered_again(tmp_path: Path, caps
 
 def test_what_is_made_of_gripper_commands() -> None:
     is_open = np.array([1, 1, 1, 0, 0, 0, 1, 1, 0, 0], bool)
-    pose = np.tile(np.float32([0, 0, 0, 1, 0, 0, 0]), (10, 1))
+    pose = np.tile(np.array([0, 0, 0, 1, 0, 0, 0], np.float32), (10, 1))
     pose[:, 2] = [0, 0, 0, 0, 0, 0.1, 0.2, 0.3, 0.3, 0.4]
     R, C, L = Phase.REACH, Phase.CLOSE, Phase.LIFT
     np.testing.assert_array_equal(phases(is_open, pose), [R, R, R, C, C, L, R, R, C, L])
     found = goals(is_open, pose)[:, 2]
-    np.testing.assert_allclose(found, np.float32([0, 0, 0, 0, 0.1, 0.2, 0.3, 0.3, 0.4, 0.4]))
+    np.testing.assert_allclose(found, np.array([0, 0, 0, 0, 0.1, 0.2, 0.3, 0.3, 0.4, 0.4], np.float32))
 
 
 def test_targets_of_instructions() -> None:
