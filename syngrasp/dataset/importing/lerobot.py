@@ -104,6 +104,7 @@ class Source:
     def pictures(self, row: Mapping[str, Any], feature: str) -> Iterator[NDArray[np.uint8]]:
         """The pictures of an episode (H, W, 3), one after the other."""
         import av
+        from av.error import FFmpegError
 
         place = {key: row[f"videos/{feature}/{key}"] for key in ("chunk_index", "file_index")}
         path = self.root / self.info["video_path"].format(video_key=feature, **place)
@@ -124,7 +125,7 @@ class Source:
                     found += 1
                     if found == row["length"]:
                         return
-        except (OSError, av.error.FFmpegError) as error:
+        except (OSError, FFmpegError) as error:
             raise SyngraspError(f"episode {row['episode_index']}: {path} cannot be read ({error})") from error
         raise SyngraspError(f"episode {row['episode_index']}: {path} ends after {found} of {row['length']} frames")
 
