@@ -49,6 +49,17 @@ class DatasetError(SyngraspError):
         super().__init__(f"dataset {path}: {problem}")
 
 
+class LaterVersion(DatasetError):
+    """A document of a dataset that a later release wrote."""
+
+    def __init__(self, path: str | PathLike[str], version: int, newest: int) -> None:
+        super().__init__(
+            path,
+            f"it has schema version {version}, but this syngrasp reads versions 1 to {newest}; "
+            "install a newer release: pip install --upgrade syngrasp",
+        )
+
+
 class StorageError(SyngraspError):
     """A place that cannot be written: no permission, no space, not reachable."""
 

@@ -14,7 +14,7 @@ from collections.abc import Callable, Mapping
 from typing import Any, Literal
 
 from syngrasp.dataset.schema import SCHEMA_VERSION
-from syngrasp.errors import DatasetError
+from syngrasp.errors import DatasetError, LaterVersion
 
 Kind = Literal["info", "commit"]
 Step = Callable[[dict[str, Any]], dict[str, Any]]
@@ -29,17 +29,13 @@ STEPS: dict[int, dict[Kind, Step]] = {1: {"info": _from_1, "commit": _from_1}}
 
 
 def upgrade(document: Mapping[str, Any], kind: Kind, where: str) -> dict[str, Any]:
-    """A document as ours. Raises DatasetError for one of a later version, or of none."""
+    """A document as ours. Raises LaterVersion for one of a later version, DatasetError for one of none."""
     found = dict(document)
     version = found.get("schema_version")
     if not isinstance(version, int) or version < 1:
         raise DatasetError(where, f"its schema version is {version!r}, which is none")
     if version > SCHEMA_VERSION:
-        raise DatasetError(
-            where,
-            f"it has schema version {version}, but this syngrasp reads versions 1 to {SCHEMA_VERSION}; "
-            "install a newer release: pip install --upgrade syngrasp",
-        )
+        raise LaterVersion(where, version, SCHEMA_VERSION)
     for step in range(version, SCHEMA_VERSION):
         found = STEPS[step][kind](found)
     return found | {"schema_version": SCHEMA_VERSION}

@@ -135,10 +135,11 @@ class _Strip:
             f"target {line['target_uid']}",
             f"{self.view.length} frames",
             *([f"grasp attempts {attempts}"] if (attempts := line.get("grasp_attempts", 1)) > 1 else []),
-            f"lifted {100 * line['lift']['height']:.1f} cm",
-            f"slip {1000 * line['lift']['slip']:.1f} mm",
-            f"grasp quality {line['grasp']['quality']:.3g}",
         ]
+        if "lift" in line:  # imported episodes have neither
+            facts += [f"lifted {100 * line['lift']['height']:.1f} cm", f"slip {1000 * line['lift']['slip']:.1f} mm"]
+        if "grasp" in line:
+            facts.append(f"grasp quality {line['grasp']['quality']:.3g}")
         self.pen.text((MARGIN, 35), "   ·   ".join(facts), MUTED, _font(12))
 
 

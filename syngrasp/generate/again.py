@@ -101,6 +101,8 @@ def prepare_again_with(
     info = dataset.open_info(old)
     if _place(old) == _place(storage):
         raise DatasetError(old.url, "cannot be rendered onto itself; name another --out")
+    if "import" in info.recipe:
+        raise DatasetError(old.url, "was imported: it has no simulated rollouts that could be rendered again")
     counts = {"seed": info.seed, "shards": info.shards, "episodes_per_shard": info.episodes_per_shard}
     recipe = change_recipe({**info.recipe, **counts}, settings)
     if catalog_hash != info.catalog_hash:

@@ -73,6 +73,7 @@ def test_a_later_version_is_one_line(tmp_path: Path, path: str, capsys: pytest.C
         ["status"],
         ["stats"],
         ["show"],
+        ["verify"],
         ["export", "--format", "webdataset", "--out", str(tmp_path / "o")],
     ):
         assert run([command[0], str(root), *command[1:]]) == 2

@@ -22,10 +22,16 @@ def check_mapping(source: Source, mapping: ImportMapping) -> None:
     """Raises SyngraspError where the source has not what the mapping names."""
     for feature in mapping.images.values():
         source.require(Reference(feature))
-        if source.features[feature]["dtype"] != "video":
-            kind = source.features[feature]["dtype"]
-            videos = ", ".join(n for n, f in source.features.items() if f["dtype"] == "video") or "none"
+        if feature not in source.videos:
+            kind, videos = source.features[feature]["dtype"], ", ".join(source.videos) or "none"
             raise SyngraspError(f"images: feature {feature!r} is {kind}, no video; videos: {videos}")
+    if not source.info.get("video_path"):
+        raise SyngraspError(f"{source.root}/meta/info.json has no video_path")
+    keys = ("chunk_index", "file_index")
+    source.require_columns(("episode_index", "length", "tasks", *(f"data/{key}" for key in keys)))
+    for feature in mapping.images.values():
+        source.require_columns(f"videos/{feature}/{key}" for key in (*keys, "from_timestamp"))
+    source.require_columns(name for name in (mapping.category, mapping.target_uid) if name)
     source.require(Reference.parse(mapping.pose), SIZES[mapping.pose_form])
     source.require(Reference.parse(mapping.action), 7)
     if mapping.goal and mapping.goal != "from_close":
@@ -65,7 +71,7 @@ def episode_arrays(
     pose = _pose7(take(mapping.pose), mapping.pose_form, number, mapping.pose)
     arrays: dict[str, NDArray[Any]] = {"ee_pose": pose, "action": action}
     if mapping.phase:
-        arrays["phase"] = column(table, Reference.parse(mapping.phase))[:, 0].astype(np.uint8)
+        arrays["phase"] = _known_phases(take(mapping.phase)[:, 0], number, mapping.phase)
     else:
         arrays["phase"] = phases(is_open, pose)
     if mapping.goal == "from_close":
@@ -77,12 +83,12 @@ def episode_arrays(
     for name in ("joint_position", "joint_velocity"):
         if text := getattr(mapping, name):
             arrays[name] = take(text)
-    images, scale = pictures(source, mapping, row, size)
+    images, scales = pictures(source, mapping, row, size)
     arrays["images"] = images
     if mapping.boxes:
         boxes = np.stack([take(mapping.boxes[camera]) for camera in mapping.images], 1)
         unseen = (boxes < 0).any(-1) | (boxes[..., 2] <= boxes[..., 0]) | (boxes[..., 3] <= boxes[..., 1])
-        boxes = np.where(unseen[..., None], np.float32(np.nan), boxes * np.tile(scale, 2).astype(np.float32))
+        boxes = np.where(unseen[..., None], np.float32(np.nan), boxes * np.tile(scales, 2).astype(np.float32))
         arrays["bbox"] = boxes[:, :, None]
     return arrays
 
@@ -90,15 +96,15 @@ def episode_arrays(
 def pictures(
     source: Source, mapping: ImportMapping, row: Mapping[str, Any], size: int | None
 ) -> tuple[NDArray[np.uint8], NDArray[np.float64]]:
-    """The pictures of all cameras (F, C, H, W, 3), squares of `size` if it is given, and the scale of x and y."""
+    """The pictures of all cameras (F, C, H, W, 3), squares of `size` if it is given, and scales of x, y (C, 2)."""
     from PIL import Image
 
     stored: NDArray[np.uint8] | None = None
-    scale = np.ones(2)
+    scales = np.ones((len(mapping.images), 2))
     for c, feature in enumerate(mapping.images.values()):
         for k, picture in enumerate(source.pictures(row, feature)):
             if size is not None and picture.shape[:2] != (size, size):
-                scale = size / np.array(picture.shape[1::-1], np.float64)
+                scales[c] = size / np.array(picture.shape[1::-1], np.float64)
                 picture = np.asarray(Image.fromarray(picture).resize((size, size), Image.Resampling.LANCZOS))
             if stored is None:
                 stored = np.empty((row["length"], len(mapping.images), *picture.shape), np.uint8)
@@ -108,7 +114,7 @@ def pictures(
                 )
             stored[k, c] = picture
     assert stored is not None
-    return stored, scale
+    return stored, scales
 
 
 def episode_line(
@@ -154,6 +160,15 @@ def phases(is_open: NDArray[np.bool_], pose: F32) -> NDArray[np.uint8]:
         lifted = start + (int(np.argmax(moved)) if moved.any() else stop - start)
         found[start:lifted], found[lifted:stop] = Phase.CLOSE, Phase.LIFT
     return found
+
+
+def _known_phases(values: F32, number: int, name: str) -> NDArray[np.uint8]:
+    known = np.isin(values, [int(phase) for phase in Phase])
+    if not known.all():
+        frame = int(np.argmin(known))
+        valid = ", ".join(f"{int(phase)} {phase.name.lower()}" for phase in Phase)
+        raise SyngraspError(f"episode {number}: {name} is {values[frame]:g} in frame {frame}, valid: {valid}")
+    return values.astype(np.uint8)
 
 
 def goals(is_open: NDArray[np.bool_], pose: F32) -> F32:

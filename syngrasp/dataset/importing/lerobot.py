@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -30,12 +30,16 @@ class Source:
             info = json.loads(path.read_text())
         except (OSError, ValueError) as error:
             raise SyngraspError(f"{self.root} is no LeRobot dataset: {path} cannot be read ({error})") from error
+        if not isinstance(info, dict):
+            raise SyngraspError(f"{self.root} is no LeRobot dataset: {path} holds no JSON object")
         version = str(info.get("codebase_version", ""))
         if not version.startswith("v3."):
             raise SyngraspError(
                 f"{self.root} is of LeRobot version {version or 'none'}, valid: v3.x; lerobot's own converter "
                 "(lerobot.datasets.v30.convert_dataset_v21_to_v30) brings older ones there"
             )
+        if missing := [key for key in ("features", "fps", "total_episodes", "data_path") if not info.get(key)]:
+            raise SyngraspError(f"{path} has no {', '.join(missing)}")
         return info
 
     @property
@@ -43,19 +47,34 @@ class Source:
         """Features by name."""
         return self.info["features"]
 
+    @property
+    def videos(self) -> list[str]:
+        """Names of the features that lie in videos."""
+        return [name for name, feature in self.features.items() if feature["dtype"] == "video"]
+
     @cached_property
     def episodes(self) -> list[dict[str, Any]]:
         """Rows of meta/episodes, in order, without their statistics."""
         parquet = _parquet()
         rows: list[dict[str, Any]] = []
         for path in sorted((self.root / "meta/episodes").glob("*/*.parquet")):
-            names = [n for n in parquet.read_schema(path).names if not n.startswith("stats/")]
-            rows += parquet.read_table(path, columns=names).to_pylist()
+            try:
+                names = [n for n in parquet.read_schema(path).names if not n.startswith("stats/")]
+                rows += parquet.read_table(path, columns=names).to_pylist()
+            except (OSError, ValueError) as error:
+                raise SyngraspError(f"{path} cannot be read ({error})") from error
         if len(rows) != self.info["total_episodes"]:
             raise SyngraspError(
                 f"{self.root}: meta/episodes has {len(rows)} episodes, info.json {self.info['total_episodes']}"
             )
         return sorted(rows, key=lambda row: row["episode_index"])
+
+    def require_columns(self, names: Iterable[str]) -> None:
+        """Raises UnknownName for a column that meta/episodes does not have."""
+        there = set(self.episodes[0])
+        for name in names:
+            if name not in there:
+                raise UnknownName("column of meta/episodes", name, there)
 
     def require(self, reference: Reference, size: int | None = None) -> None:
         """Raises UnknownName for a feature that is not there, SyngraspError for one of another size."""
@@ -74,8 +93,10 @@ class Source:
         number = row["episode_index"]
         try:
             table = _parquet().read_table(path, filters=[("episode_index", "==", number)])
-        except OSError as error:
+        except (OSError, ValueError) as error:
             raise SyngraspError(f"episode {number}: {path} cannot be read ({error})") from error
+        if missing := sorted(set(self.features) - set(self.videos) - set(table.column_names)):
+            raise SyngraspError(f"episode {number}: {path} has no column {missing[0]!r}, which info.json names")
         if table.num_rows != row["length"]:
             raise SyngraspError(f"episode {number}: {table.num_rows} rows in {path}, not {row['length']}")
         return table
@@ -83,6 +104,7 @@ class Source:
     def pictures(self, row: Mapping[str, Any], feature: str) -> Iterator[NDArray[np.uint8]]:
         """The pictures of an episode (H, W, 3), one after the other."""
         import av
+        from av.error import FFmpegError
 
         place = {key: row[f"videos/{feature}/{key}"] for key in ("chunk_index", "file_index")}
         path = self.root / self.info["video_path"].format(video_key=feature, **place)
@@ -103,7 +125,7 @@ class Source:
                     found += 1
                     if found == row["length"]:
                         return
-        except OSError as error:
+        except (OSError, FFmpegError) as error:
             raise SyngraspError(f"episode {row['episode_index']}: {path} cannot be read ({error})") from error
         raise SyngraspError(f"episode {row['episode_index']}: {path} ends after {found} of {row['length']} frames")
 

@@ -81,8 +81,9 @@ PRESETS: dict[str, ImportMapping] = {
         category="syngrasp/category",
         target_uid="syngrasp/target_uid",
     ),
-    # The released SynGrasp-1B (LeRobot v3). Its features are not described where we could read them: these are
-    # LeRobot's usual names with the model's own state (xyz, rpy, gripper). `--set` changes what is otherwise.
+    # The released SynGrasp-1B (LeRobot v3; Hugging Face vegebirrd/SynGrasp-1B, see issue 11 of PKU-EPIC/GraspVLA).
+    # Its features are not described where we could read them: these are LeRobot's usual names with the model's own
+    # state (xyz, rpy, gripper), and a gripper command that opens above 0. `--set` changes what is otherwise.
     "syngrasp_1b": ImportMapping(
         images={camera: f"observation.images.{camera}" for camera in CAMERAS},
         pose="observation.state[0:6]",

@@ -35,7 +35,7 @@ from syngrasp.dataset.schema import ARRAYS
 from syngrasp.dataset.shard_reader import ShardReader
 from syngrasp.dataset.storage import Storage, open_storage
 from syngrasp.dataset.writer import FileRecord
-from syngrasp.errors import DatasetError
+from syngrasp.errors import DatasetError, LaterVersion
 
 _READ_BYTES = 8 << 20
 
@@ -128,6 +128,8 @@ def _open_info(storage: Storage, problems: Problems) -> DatasetInfo | None:
 def _read_commit(storage: Storage, shard: int, problems: Problems) -> Commit | None:
     try:
         return read_commit(storage, shard)
+    except LaterVersion:
+        raise
     except (DatasetError, TypeError, KeyError) as error:
         problems.add("record", str(error), shard, array=commit_path(shard))
         return None

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import json
-import os
 import signal
 import subprocess
 import sys
 import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -21,8 +21,10 @@ import pyarrow.parquet as parquet  # noqa: E402
 from syngrasp import dataset, se3  # noqa: E402
 from syngrasp.cli import run  # noqa: E402
 from syngrasp.dataset import Loader, Window  # noqa: E402
-from syngrasp.dataset.importing.episode import goals, phases, target_of  # noqa: E402
-from syngrasp.dataset.importing.mapping import Reference  # noqa: E402
+from syngrasp.dataset.importing.episode import goals, phases, pictures, target_of  # noqa: E402
+from syngrasp.dataset.importing.mapping import ImportMapping, Reference  # noqa: E402
+from syngrasp.errors import DatasetError  # noqa: E402
+from syngrasp.generate.again import prepare_again_with  # noqa: E402
 from syngrasp.records import Phase  # noqa: E402
 from tests.dataset.datasets import make_dataset  # noqa: E402
 
@@ -194,7 +196,7 @@ def test_a_killed_import_goes_on(tmp_path: Path) -> None:
     commits = tmp_path / "out" / "commits"
     with subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as process:
         deadline = time.monotonic() + 60
-        while not (commits.exists() and len(os.listdir(commits))) and time.monotonic() < deadline:
+        while not (commits / "00000.json").exists() and time.monotonic() < deadline:
             time.sleep(0.005)
         process.send_signal(signal.SIGKILL)
     done = len(dataset.committed_shards(tmp_path / "out"))
@@ -250,14 +252,85 @@ def test_what_cannot_be_imported_is_one_line(tmp_path: Path, capsys: pytest.Capt
     assert "rendered from" in refused(source=tmp_path / "other") or "it was made differently" in capsys.readouterr().err
 
 
+def _cut(path: Path) -> None:
+    path.write_bytes(path.read_bytes()[:900])
+
+
+def _edit_info(source: Path, **changes: Any) -> None:
+    path = source / "meta/info.json"
+    path.write_text(json.dumps(json.loads(path.read_text()) | changes))
+
+
+def _drop(path: Path, name: str) -> None:
+    parquet.write_table(parquet.read_table(path).drop_columns([name]), path)
+
+
+EPISODES = "meta/episodes/chunk-000/file-000.parquet"
+DAMAGE: dict[str, tuple[Callable[[Path], None], str]] = {
+    "info is a list": (lambda s: void((s / "meta/info.json").write_text("[1]")), "holds no JSON object"),
+    "no features": (lambda s: _edit_info(s, features=None), "info.json has no features"),
+    "no rate": (lambda s: _edit_info(s, fps=0), "info.json has no fps"),
+    "no video path": (lambda s: _edit_info(s, video_path=None), "info.json has no video_path"),
+    "cut video": (lambda s: _cut(s / "videos/observation.images.cam1/chunk-001/file-000.mp4"), "episode 2: "),
+    "cut frames": (lambda s: _cut(s / "data/chunk-001/file-000.parquet"), "episode 2: "),
+    "cut episodes": (lambda s: _cut(s / EPISODES), "file-000.parquet cannot be read"),
+    "no tasks": (lambda s: _drop(s / EPISODES, "tasks"), "unknown column of meta/episodes 'tasks'"),
+    "no column": (lambda s: _drop(s / "data/chunk-001/file-000.parquet", "box0"), "has no column 'box0'"),
+}
+
+
+def void(_: object) -> None:
+    """Takes what a call answers."""
+
+
+@pytest.mark.parametrize("kind", DAMAGE)
+def test_a_damaged_source_is_one_line(tmp_path: Path, kind: str, capsys: pytest.CaptureFixture[str]) -> None:
+    damage, told = DAMAGE[kind]
+    make_lerobot(tmp_path / "source")
+    damage(tmp_path / "source")
+    assert run(arguments(tmp_path / "source", tmp_path / "out", "--json")) == 2
+    error = capsys.readouterr().err
+    assert told in error
+    assert "Traceback" not in error
+
+
+def test_what_a_mapping_names_wrongly_is_one_line(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    make_lerobot(tmp_path / "source")
+    base = arguments(tmp_path / "source", tmp_path / "out", "--json")
+    assert run([*base, "--set", "category=kind"]) == 2
+    assert "unknown column of meta/episodes 'kind'; valid: data/chunk_index" in capsys.readouterr().err
+    assert run([*base, "--set", "phase=observation.state[7]"]) == 2
+    assert "episode 0: observation.state[7] is 9 in frame 0, valid: 0 reach" in capsys.readouterr().err
+
+
+def test_each_cameras_boxes_have_its_scale() -> None:
+    class Source:
+        def pictures(self, row: dict[str, Any], feature: str) -> list[np.ndarray]:
+            return [np.zeros((*{"a": (64, 128), "b": (32, 32)}[feature], 3), np.uint8)]
+
+    mapping = ImportMapping(images={"front": "a", "side": "b"}, pose="p")
+    images, scales = pictures(Source(), mapping, {"length": 1}, 32)  # type: ignore[arg-type]
+    assert images.shape == (1, 2, 32, 32, 3)
+    np.testing.assert_array_equal(scales, [[0.25, 0.5], [1.0, 1.0]])
+
+
+def test_imported_episodes_are_shown_and_not_rendered_again(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    make_lerobot(tmp_path / "source")
+    assert run(arguments(tmp_path / "source", tmp_path / "out", "--json")) == 0
+    assert run(["show", str(tmp_path / "out"), "--out", str(tmp_path / "strip.png")]) == 0
+    assert (tmp_path / "strip.png").stat().st_size > 0
+    with pytest.raises(DatasetError, match="was imported: it has no simulated rollouts"):
+        prepare_again_with(tmp_path / "out", tmp_path / "again", "", lambda recipe: pytest.fail("no stages"))
+
+
 def test_what_is_made_of_gripper_commands() -> None:
     is_open = np.array([1, 1, 1, 0, 0, 0, 1, 1, 0, 0], bool)
-    pose = np.tile(np.float32([0, 0, 0, 1, 0, 0, 0]), (10, 1))
+    pose = np.tile(np.array([0, 0, 0, 1, 0, 0, 0], np.float32), (10, 1))
     pose[:, 2] = [0, 0, 0, 0, 0, 0.1, 0.2, 0.3, 0.3, 0.4]
     R, C, L = Phase.REACH, Phase.CLOSE, Phase.LIFT
     np.testing.assert_array_equal(phases(is_open, pose), [R, R, R, C, C, L, R, R, C, L])
     found = goals(is_open, pose)[:, 2]
-    np.testing.assert_allclose(found, np.float32([0, 0, 0, 0, 0.1, 0.2, 0.3, 0.3, 0.4, 0.4]))
+    np.testing.assert_allclose(found, np.array([0, 0, 0, 0, 0.1, 0.2, 0.3, 0.3, 0.4, 0.4], np.float32))
 
 
 def test_targets_of_instructions() -> None:
