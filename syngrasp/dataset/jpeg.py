@@ -7,6 +7,8 @@ decode as fast.
 
 from __future__ import annotations
 
+import math
+import struct
 from typing import Any
 
 import imagecodecs
@@ -44,7 +46,7 @@ def empty_pictures(shape: tuple[int, ...]) -> U8:
 
     libjpeg-turbo writes rows that are aligned to its vectors past the caches, which took a quarter longer here.
     """
-    size = int(np.prod(shape, dtype=np.int64))
+    size = math.prod(shape)
     memory = np.empty(size + 31, np.uint8)
     start = (16 - memory.__array_interface__["data"][0]) % 32
     return memory[start : start + size].reshape(shape)
@@ -54,9 +56,9 @@ def split(chunk: bytes | memoryview, count: int) -> list[memoryview]:
     """The JPEGs of a chunk. Raises ValueError where the header does not fit."""
     view = memoryview(chunk)
     header = 4 * (count + 1)
-    if len(view) < header or int.from_bytes(view[:4], "little") != count:
+    announced, *ends = struct.unpack_from(f"<{count + 1}I", view) if len(view) >= header else (0,)
+    if announced != count:
         raise ValueError(f"broken chunk: its header does not announce {count} pictures")
-    ends: list[int] = np.frombuffer(view[4:header], "<u4").tolist()
     starts = [0, *ends[:-1]]
     if ends[-1] != len(view) - header or any(a >= b for a, b in zip(starts, ends, strict=True)):
         raise ValueError("broken chunk: its header does not fit its length")

@@ -166,6 +166,7 @@ def test_episodes_play_and_are_filtered(browser: Any, small: Path, page: Path) -
     assert 1 <= opened.page.locator("article.episode:visible").count() < 6
     first = opened.page.locator("article.episode:visible").first
     first.locator("summary").click()
+    first.locator("code").wait_for()
     assert "syngrasp view" in first.inner_text()
     assert opened.errors == []
 
