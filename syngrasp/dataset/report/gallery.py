@@ -49,8 +49,9 @@ def choose(dataset: Dataset, count: int) -> list[int]:
     turn = np.empty(len(order), np.int64)
     seen: dict[int, int] = {}
     for place in order.tolist():
-        turn[place] = seen.get(int(category[place]), 0)
-        seen[int(category[place])] = turn[place] + 1
+        name = int(category[place])
+        turn[place] = seen.get(name, 0)
+        seen[name] = seen.get(name, 0) + 1
     ranked = order[np.argsort(turn[order], kind="stable")]
     return sorted(ranked[:count].tolist())
 
@@ -157,4 +158,6 @@ def _rounded(values: NDArray[Any], digits: int) -> Any:
     rounded = np.round(values.astype(np.float64), digits)
     if np.isfinite(rounded).all():
         return rounded.tolist()
-    return np.where(np.isfinite(rounded), rounded.astype(object), None).tolist()
+    found = rounded.astype(object)
+    found[~np.isfinite(rounded)] = None
+    return found.tolist()
