@@ -19,6 +19,7 @@ from syngrasp.cli.render import render
 from syngrasp.cli.replay import replay
 from syngrasp.cli.report import report
 from syngrasp.cli.verify import verify
+from syngrasp.cli.view import view
 from syngrasp.errors import SyngraspError
 
 app = typer.Typer(
@@ -30,7 +31,7 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110},
 )
 app.add_typer(assets_app, name="assets")
-for command in (generate, render, status, stats, report, verify, replay, show, export, retry, gc, doctor):
+for command in (generate, render, status, stats, report, verify, replay, show, view, export, retry, gc, doctor):
     app.command()(command)
 app.command("import")(import_)
 
