@@ -65,6 +65,8 @@ def status(dataset: DatasetArgument, as_json: JsonOption = False) -> None:
 def stats(
     dataset: DatasetArgument,
     plots: Annotated[Path | None, typer.Option(help="Folder for PNG plots.")] = None,
+    images: Annotated[int, typer.Option(min=0, help="Decode so many random frames: means of channels.")] = 0,
+    workers: Annotated[int | None, typer.Option(min=1, help="Processes; without it one per core.")] = None,
     as_json: JsonOption = False,
 ) -> None:
     """Show episodes, yield by stage and reason, categories, lifts, grasps, motions, looks and sizes.
@@ -75,7 +77,7 @@ def stats(
     """
     from syngrasp import dataset as datasets
 
-    values = datasets.dataset_stats(dataset)
+    values = datasets.dataset_stats(dataset, workers=workers, images=images)
     files = [str(path) for path in datasets.plot_stats(values, plots)] if plots else []
     if as_json:
         print_json(values)
@@ -142,7 +144,13 @@ def _print_stats(values: Mapping[str, Any]) -> None:
             "frames": values["frames"],
             "objects": values["objects"],
             "bytes per frame": figure(size["per_frame"]),
-            **({"rendered from": values["source"]["url"]} if values["source"] else {}),
+            **({"made from": values["source"]["url"]} if values["source"] else {}),
+            **({"not stored": ", ".join(values["missing"])} if values["missing"] else {}),
+            **(
+                {"core seconds per 1,000 frames": figure(values["cost"]["per_1000_frames"])}
+                if values["timings"]
+                else {}
+            ),
             **{name: figure(values[name]) for name in ("occlusion", "truncated") if values[name] is not None},
         }
     )
@@ -167,7 +175,15 @@ def _print_stats(values: Mapping[str, Any]) -> None:
     print()
     print_looks(values["looks"])
     print()
-    print_table(["category", "episodes"], list(values["categories"].items()))
+    columns = ("episodes", "frames", "objects", "lift_height", "grasp_quality", "grasp_width", "occlusion")
+    rows = [[name, *(figure(told[c]) for c in columns)] for name, told in values["by_category"].items()]
+    print_table(["category", *columns], rows)
+    print()
+    spreads = [
+        [name, *(figure(spread.get(key)) for key in ("mean", "min", "p05", "p50", "p95", "max"))]
+        for name, spread in values["actions"].items()
+    ]
+    print_table(["action", "mean", "min", "5 %", "median", "95 %", "max"], spreads)
 
 
 def _print_motion(motion: Mapping[str, Any]) -> None:

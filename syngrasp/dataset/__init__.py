@@ -36,7 +36,6 @@ if TYPE_CHECKING:
     from syngrasp.dataset.loading.loader import Loader
     from syngrasp.dataset.loading.subset import Split, Subset
     from syngrasp.dataset.loading.window import Window
-    from syngrasp.dataset.plots import plot_stats
     from syngrasp.dataset.quality.problems import Problem, VerifyReport
     from syngrasp.dataset.quality.states import RobotLimits
     from syngrasp.dataset.quality.verify import verify_dataset
@@ -51,7 +50,8 @@ if TYPE_CHECKING:
         save_slot,
         staged_episodes,
     )
-    from syngrasp.dataset.stats import dataset_stats
+    from syngrasp.dataset.statistics.plots import plot_stats
+    from syngrasp.dataset.statistics.stats import dataset_stats
     from syngrasp.dataset.storage import open_storage
     from syngrasp.dataset.writer import ShardSummary, ShardWriter, new_attempt_id
 
@@ -77,7 +77,7 @@ _HOMES = {
     "loading.loader": ("Loader",),
     "loading.subset": ("Split", "Subset"),
     "loading.window": ("Window",),
-    "plots": ("plot_stats",),
+    "statistics.plots": ("plot_stats",),
     "quality.problems": ("Problem", "VerifyReport"),
     "quality.states": ("RobotLimits",),
     "quality.verify": ("verify_dataset",),
@@ -85,7 +85,7 @@ _HOMES = {
     "schema": ("ARRAYS", "SCHEMA_VERSION", "SPECS"),
     "show": ("contact_sheet", "episodes_sheet"),
     "staging": ("StagedSlot", "clear_staging", "drop_slot", "load_slot", "save_slot", "staged_episodes"),
-    "stats": ("dataset_stats",),
+    "statistics.stats": ("dataset_stats",),
     "storage": ("open_storage",),
     "writer": ("ShardSummary", "ShardWriter", "new_attempt_id"),
 }

@@ -39,6 +39,17 @@ def decode_into(chunk: bytes | memoryview, out: U8) -> U8:
     return out
 
 
+def empty_pictures(shape: tuple[int, ...]) -> U8:
+    """Memory for pictures, of any content, that JPEGs are decoded into fastest: 16 past a multiple of 32 bytes.
+
+    libjpeg-turbo writes rows that are aligned to its vectors past the caches, which took a quarter longer here.
+    """
+    size = int(np.prod(shape, dtype=np.int64))
+    memory = np.empty(size + 31, np.uint8)
+    start = (16 - memory.__array_interface__["data"][0]) % 32
+    return memory[start : start + size].reshape(shape)
+
+
 def split(chunk: bytes | memoryview, count: int) -> list[memoryview]:
     """The JPEGs of a chunk. Raises ValueError where the header does not fit."""
     view = memoryview(chunk)
@@ -54,4 +65,4 @@ def split(chunk: bytes | memoryview, count: int) -> list[memoryview]:
 
 def decode(chunk: bytes | memoryview, shape: tuple[int, ...]) -> NDArray[Any]:
     """Decodes a chunk to a new array of `shape` (…, H, W, 3)."""
-    return decode_into(chunk, np.empty(shape, np.uint8))
+    return decode_into(chunk, empty_pictures(shape))

@@ -28,7 +28,7 @@ from syngrasp.dataset.episode_view import EpisodeView
 from syngrasp.dataset.loading.window import Rows, Window, item, row_layout
 from syngrasp.dataset.local_storage import LocalStorage
 from syngrasp.dataset.schema import SPECS
-from syngrasp.dataset.shard_array import ShardArray
+from syngrasp.dataset.shard_array import ShardArray, empty
 from syngrasp.dataset.shard_reader import ShardReader
 from syngrasp.dataset.storage import Storage, open_storage
 from syngrasp.errors import DatasetError, UnknownName
@@ -265,7 +265,7 @@ class Dataset(Sequence[Frame]):
         """
         numbers = self._checked_frames(frames)
         if out is None:
-            out = {name: np.empty((len(numbers), *shape), kind) for name, (shape, kind) in self.layout(window).items()}
+            out = {name: empty((len(numbers), *shape), kind) for name, (shape, kind) in self.layout(window).items()}
         positions = self._ends.searchsorted(numbers, "right")
         jobs: list[Callable[[], None]] = []
         for position in dict.fromkeys(positions.tolist()):

@@ -8,12 +8,18 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from syngrasp.dataset import jpeg
 from syngrasp.dataset.local_storage import LocalStorage
 from syngrasp.dataset.packing import unpack_into
 from syngrasp.dataset.storage import Storage
 from syngrasp.dataset.zarr_format import NO_CHUNK, ArrayMeta, parse_index
 
 I64 = NDArray[np.int64]
+
+
+def empty(shape: tuple[int, ...], dtype: np.dtype[Any]) -> NDArray[Any]:
+    """Memory for rows, placed for the fastest decoding where they may be pictures."""
+    return jpeg.empty_pictures(shape) if dtype == np.uint8 and len(shape) >= 3 else np.empty(shape, dtype)
 
 
 class ShardArray:
@@ -43,12 +49,12 @@ class ShardArray:
                 return row.copy()
             out[...] = row
             return out
-        return self._picture(i, np.empty(self.shape[1:], self.dtype) if out is None else out)
+        return self._picture(i, empty(self.shape[1:], self.dtype) if out is None else out)
 
     def rows(self, start: int, stop: int, out: NDArray[Any] | None = None) -> NDArray[Any]:
         """Rows start…stop−1, in `out` (contiguous) when given."""
         if out is None:
-            out = np.empty((stop - start, *self.shape[1:]), self.dtype)
+            out = empty((stop - start, *self.shape[1:]), self.dtype)
         if self.meta.spec.packing == "raw":
             out[...] = self._rows_of_numbers(start, stop)
             return out

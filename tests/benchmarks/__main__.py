@@ -25,6 +25,7 @@ SUITES = {  # modules with their arguments, run one after the other
     "masks": [["tests.benchmarks.bench_masks"]],
     "photoreal": [["tests.benchmarks.bench_photoreal"]],
     "dataset": [["tests.benchmarks.bench_dataset"]],
+    "stats": [["tests.benchmarks.bench_stats"]],
     "loader": [["tests.benchmarks.bench_loader"]],
 }
 

@@ -26,8 +26,8 @@ from numpy.typing import NDArray
 
 from syngrasp.cli.catalogs import catalog_or_builtin
 from syngrasp.cli.look_tables import print_looks
-from syngrasp.dataset.look_stats import LookStats
-from syngrasp.dataset.plots import look_pictures
+from syngrasp.dataset.statistics.look_stats import LookStats
+from syngrasp.dataset.statistics.plots import look_pictures
 from syngrasp.records import Slot
 from syngrasp.rendering.annotate import impression
 from syngrasp.stage import Rejected
@@ -66,13 +66,12 @@ def run(count: int, size: int) -> tuple[dict[str, Any], U8, dict[str, float]]:
         assert seen is not None
         pictures.append(seen.images[0])
         cameras = [camera.name for camera in pictured.look.cameras]
-        stats.add(
-            {
-                "look": json.loads(json.dumps(pictured.look.to_json())),
-                "table": {"height": pictured.rollout.scene.table_height},
-                "picture": {name: impression(image) for name, image in zip(cameras, seen.images[0], strict=True)},
-            }
-        )
+        line = {
+            "look": json.loads(json.dumps(pictured.look.to_json())),
+            "table": {"height": pictured.rollout.scene.table_height},
+            "picture": {name: impression(image) for name, image in zip(cameras, seen.images[0], strict=True)},
+        }
+        stats.add([line])
     return stats.as_json(), np.stack(pictures), {"CPU seconds per look and frame": spent / count}
 
 

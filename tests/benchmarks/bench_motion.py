@@ -24,7 +24,7 @@ import numpy as np
 
 from syngrasp.cli.catalogs import catalog_or_builtin, content_key
 from syngrasp.config import Recipe, load_recipe
-from syngrasp.dataset.motion_stats import ARRAYS, MotionStats
+from syngrasp.dataset.statistics.motion_stats import ARRAYS, MotionStats
 from syngrasp.errors import CatalogError
 from syngrasp.generate.factory import RecipeStages
 from syngrasp.generate.jobs import ROLLOUT_STAGE, STAGES
@@ -129,7 +129,8 @@ def motion_figures(rollouts: list[Rollout]) -> dict[str, Any]:
     """How smooth and how varied motions are, as `syngrasp stats` reckons it of a dataset."""
     stats = MotionStats()
     for rollout in rollouts:
-        stats.add({name: getattr(rollout, name) for name in ARRAYS}, rollout.dt)
+        arrays = {name: getattr(rollout, name) for name in ARRAYS}
+        stats.add(arrays, np.array([len(rollout.phase)]), np.array([rollout.dt]))
     found = stats.as_json()
     for coverage in ("approach_directions", "rolls"):
         found[coverage].pop("counts")

@@ -11,7 +11,7 @@ from PIL import Image
 
 from syngrasp import cli, dataset
 from syngrasp.dataset.show import BOX
-from syngrasp.dataset.spread import Spread
+from syngrasp.dataset.statistics.spread import Spread
 from syngrasp.errors import DatasetError, StorageError
 from tests.dataset.datasets import create, make_dataset
 

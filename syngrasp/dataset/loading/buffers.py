@@ -9,6 +9,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from syngrasp.dataset.shard_array import empty
+
 Layout = Mapping[str, tuple[tuple[int, ...], np.dtype[Any]]]
 Allocate = Callable[[tuple[int, ...], "np.dtype[Any]"], NDArray[Any]]
 
@@ -19,7 +21,7 @@ class BufferPool:
     `allocate(shape, dtype)` makes new ones (pinned memory, say). Thread-safe.
     """
 
-    def __init__(self, allocate: Allocate = np.empty) -> None:
+    def __init__(self, allocate: Allocate = empty) -> None:
         self._allocate = allocate
         self._free: dict[tuple[tuple[int, ...], str], list[NDArray[Any]]] = {}
         self._lock = threading.Lock()

@@ -13,8 +13,8 @@ import pytest
 from PIL import Image
 
 from syngrasp import cli, dataset, se3
-from syngrasp.dataset.look_stats import HUES, LookStats
 from syngrasp.dataset.show import SEAM
+from syngrasp.dataset.statistics.look_stats import HUES, LookStats
 from syngrasp.errors import DatasetError, UnknownName
 from syngrasp.records import Phase, Slot
 from syngrasp.rendering.randomize import PAPER_CAMERAS, RandomizeConfig, draw_look
@@ -47,7 +47,7 @@ def lines() -> list[Line]:
 def stats_of(lines: list[Line], recipe: dict[str, Any] = RECIPE) -> dict[str, Any]:
     stats = LookStats(recipe)
     for line in lines:
-        stats.add(line)
+        stats.add([line])
     return json.loads(json.dumps(stats.as_json(), allow_nan=False))
 
 

@@ -10,9 +10,10 @@ import numpy as np
 import pytest
 
 from syngrasp import dataset, se3
-from syngrasp.dataset.motion_stats import (
-    ROLLS,
-    MotionStats,
+from syngrasp.dataset.statistics.motion_stats import ROLLS, MotionStats
+from syngrasp.records import Episode, Phase, Slot
+from tests.dataset.datasets import commit, create
+from tests.dataset.statistics.literal import (
     approach_bin,
     joint_jerk,
     pose_figures,
@@ -22,8 +23,6 @@ from syngrasp.dataset.motion_stats import (
     smoothness,
     tcp_speed,
 )
-from syngrasp.records import Episode, Phase, Slot
-from tests.dataset.datasets import commit, create
 from tests.dataset.synthetic import make_episode
 
 DOWN = np.diag([1.0, -1.0, -1.0])
@@ -40,7 +39,9 @@ def retried(episode: Episode) -> Episode:
     phase, action = episode.rollout.phase.copy(), episode.rollout.action.copy()
     phase[1:5] = [Phase.CLOSE, Phase.RETREAT, Phase.RETREAT, Phase.REACH]
     action[1, 6] = -1.0
-    return replace(episode, rollout=replace(episode.rollout, phase=phase, action=action))
+    goal = episode.rollout.goal_pose.copy()
+    goal[1] = episode.rollout.ee_pose[2]
+    return replace(episode, rollout=replace(episode.rollout, phase=phase, action=action, goal_pose=goal))
 
 
 def test_jerk_is_the_velocitys_second_difference() -> None:

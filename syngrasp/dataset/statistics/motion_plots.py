@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from syngrasp.dataset.plot_style import BLUE, GRID, INK, MUTED, title_above
+from syngrasp.dataset.statistics.plot_style import BLUE, GRID, INK, MUTED, title_above
 
 
 def draw_approaches(figure: Any, motion: Any) -> None:

@@ -1,88 +1,17 @@
-"""How good an episode is to imitate: smooth, without hesitation, from many starts, to grasps from all sides."""
+"""Figures of one motion, as they are defined."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from typing import Any
+from collections.abc import Iterator
 
 import numpy as np
 from numpy.typing import NDArray
 
-from syngrasp import se3
-from syngrasp.dataset.spread import Spread
+from syngrasp.dataset.statistics.motion_stats import HESITATION, RINGS, ROLLS, SECTORS
 from syngrasp.records import Phase
 
 F64 = NDArray[np.float64]
 U8 = NDArray[np.uint8]
-
-ARRAYS = ("joint_velocity", "ee_pose", "goal_pose", "phase")
-"""What the figures are taken from."""
-
-HESITATION = 0.07  # of a reach's peak TCP speed: a reach that slows below it and goes on again has hesitated
-RINGS, SECTORS = 6, 12  # of equal area, on the half sphere of directions that point downwards
-ROLLS = 12  # of equal size, within the half turn after which two fingers are as they were
-START = ("x", "y", "z", "yaw", "tilt")
-
-
-class MotionStats:
-    """Takes in episodes one after the other; their order is of no matter."""
-
-    def __init__(self) -> None:
-        self.jerk_rms, self.jerk_peak = Spread(), Spread()
-        self.smoothness, self.slowest = Spread(), Spread()
-        self.start = {name: Spread() for name in START}
-        self.approaches = np.zeros((RINGS, SECTORS), np.int64)
-        self.rolls = np.zeros(ROLLS, np.int64)
-        self.upward = self.hesitations = self.episodes = self.retries = 0
-
-    def add(self, arrays: Mapping[str, NDArray[Any]], dt: float) -> None:
-        """Takes in one episode: its `ARRAYS`, at frames dt [s] apart. Raises ValueError where one is not finite."""
-        for name in ARRAYS:
-            if not np.isfinite(arrays[name]).all():
-                raise ValueError(f"{name} is not finite")
-        phase: U8 = arrays["phase"]
-        ee_pose = arrays["ee_pose"].astype(np.float64)
-        self.episodes += 1
-        self.retries += bool(np.any(phase == Phase.RETREAT))
-        jerk = joint_jerk(arrays["joint_velocity"].astype(np.float64), dt)
-        if jerk.size:
-            self.jerk_rms.add([float(np.sqrt((jerk**2).mean()))])
-            self.jerk_peak.add([float(np.abs(jerk).max())])
-        for frames in reaches(phase):
-            speed = tcp_speed(ee_pose[frames, :3], dt)
-            if speed.max(initial=0.0) == 0.0:
-                continue
-            slowest = slowest_inside(speed)
-            self.smoothness.add([smoothness(speed, dt)])
-            self.slowest.add([slowest])
-            self.hesitations += slowest < HESITATION
-        for name, value in zip(START, pose_figures(se3.matrix_from_pose7(ee_pose[0])), strict=True):
-            self.start[name].add([value])
-        self._add_grasp(se3.matrix_from_pose7(arrays["goal_pose"][0].astype(np.float64)))
-
-    def _add_grasp(self, T_base_grasp: F64) -> None:
-        place = approach_bin(T_base_grasp)
-        if place is None:
-            self.upward += 1
-        else:
-            self.approaches[place] += 1
-        self.rolls[roll_bin(T_base_grasp)] += 1
-
-    def as_json(self) -> dict[str, Any]:
-        """JSON-able figures; lengths in m, angles in rad, jerk in rad/s³."""
-        return {
-            "joint_jerk_rms": self.jerk_rms.as_json(),
-            "joint_jerk_peak": self.jerk_peak.as_json(),
-            "smoothness": self.smoothness.as_json(),
-            "slowest_in_reach": self.slowest.as_json(),
-            "reaches": self.slowest.count,
-            "hesitating_reaches": self.hesitations,
-            "start": {name: spread.as_json() for name, spread in self.start.items()},
-            "approach_directions": {**_coverage(self.approaches), "upward": self.upward},
-            "rolls": _coverage(self.rolls),
-            "retry_episodes": self.retries,
-            "retry_share": self.retries / self.episodes if self.episodes else None,
-        }
 
 
 def joint_jerk(joint_velocity: F64, dt: float) -> F64:
@@ -160,8 +89,3 @@ def _upright(T_base_tcp: F64) -> F64:
     if cosine < -1.0 + 1e-9:
         return np.diag([1.0, -1.0, -1.0]) @ R  # straight up: any half turn is as short
     return (np.eye(3) + K + K @ K / (1.0 + cosine)) @ R
-
-
-def _coverage(counts: NDArray[np.int64]) -> dict[str, Any]:
-    occupied = int(np.count_nonzero(counts))
-    return {"bins": counts.size, "occupied": occupied, "share": occupied / counts.size, "counts": counts.tolist()}

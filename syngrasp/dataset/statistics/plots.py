@@ -9,9 +9,9 @@ from typing import Any
 
 import numpy as np
 
-from syngrasp.dataset import look_plots
-from syngrasp.dataset.motion_plots import draw_approaches
-from syngrasp.dataset.plot_style import BLUE, GREEN, GRID, INK, MUTED, NOTE, REJECTED, title
+from syngrasp.dataset.statistics import look_plots
+from syngrasp.dataset.statistics.motion_plots import draw_approaches
+from syngrasp.dataset.statistics.plot_style import BLUE, GREEN, GRID, INK, MUTED, NOTE, REJECTED, title
 from syngrasp.dataset.storage import writing
 from syngrasp.errors import MissingExtra
 

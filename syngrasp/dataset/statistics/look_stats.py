@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 import hashlib
-import json
 from array import array
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, TypeVar
 
+import msgspec
 import numpy as np
+from numpy.typing import NDArray
 
-from syngrasp.dataset.look_figures import CHOICES, NUMBERS, PARTS, Choice, Number
-from syngrasp.dataset.spread import Spread
+from syngrasp.dataset.statistics.look_figures import CHOICES, NUMBERS, PARTS, Choice, Number
+from syngrasp.dataset.statistics.spread import Spread
 
 T = TypeVar("T")
 
@@ -29,44 +30,81 @@ class LookStats:
 
     def __init__(self, recipe: Mapping[str, Any]) -> None:
         self._render: dict[str, Any] = {"randomize": {}, "cameras": {}} | dict(recipe.get("render", {}))
-        self._numbers = {name: _Range(number, self._render) for name, number in NUMBERS.items()}
+        self._numbers = {name: _Range(name, self._render) for name in NUMBERS}
         self._choices = {name: Counter[str]() for name in CHOICES}
         self._digests = array("Q")
         self._pictures: dict[str, dict[str, Spread]] = {}
         self._hues: dict[str, list[int]] = {}
         self._without, self._otherwise, self._metered = 0, 0, 0
 
-    def add(self, line: Mapping[str, Any]) -> None:
-        """Takes in one episode's line. Raises ValueError where its look lacks something or holds what is no number."""
-        self._add_pictures(line.get("picture", {}))
-        look = line["look"]
-        if not look:
-            self._without += 1
-            return
-        if set(PARTS) - set(look):
-            self._otherwise += 1
-            return
+    def add(self, lines: Sequence[Mapping[str, Any]], stored: Sequence[bytes] | None = None) -> None:
+        """Takes in episodes' lines, and as they are `stored`, if that is at hand: like looks are written alike.
+
+        Raises LookError where a look lacks something or holds what is no number.
+        """
+        self._add_pictures(lines)
+        looked = [line for line in lines if line.get("look")]
+        self._without += len(lines) - len(looked)
+        whole = [line for line in looked if not set(PARTS) - set(line["look"])]
+        self._otherwise += len(looked) - len(whole)
         try:
-            numbers = {name: list(number.of(line, self._render)) for name, number in NUMBERS.items()}
-            choices = {name: list(choice.of(look)) for name, choice in CHOICES.items()}
-        except (KeyError, IndexError, TypeError) as error:
-            raise ValueError(f"its look cannot be read ({type(error).__name__}: {error})") from error
+            numbers = {name: _all_of(number, whole, self._render) for name, number in NUMBERS.items()}
+            choices = {name: Counter(v for line in whole for v in c.of(line["look"])) for name, c in CHOICES.items()}
+        except (KeyError, IndexError, TypeError, ValueError) as error:
+            raise self._why(lines, error) from error
         for name, values in numbers.items():
             self._numbers[name].add(values)
-        for name, values in choices.items():
-            self._choices[name].update(values)
-        text = json.dumps(look, sort_keys=True).encode()
-        self._digests.append(int.from_bytes(hashlib.sha256(text).digest()[:8], "little"))
+        for name, counts in choices.items():
+            self._choices[name].update(counts)
+        for line, text in zip(lines, stored or [b""] * len(lines), strict=True):
+            if line.get("look") and not set(PARTS) - set(line["look"]):
+                written = text.partition(b'"look":')[2] or msgspec.json.encode(line["look"], order="deterministic")
+                self._digests.append(int.from_bytes(hashlib.sha256(written).digest()[:8], "little"))
 
-    def _add_pictures(self, pictures: Mapping[str, Any]) -> None:
-        self._metered += bool(pictures)
-        for camera, picture in pictures.items():
+    def _why(self, lines: Sequence[Mapping[str, Any]], error: Exception) -> LookError:
+        """Which line it was."""
+        for place, line in enumerate(lines):
+            try:
+                for number in NUMBERS.values():
+                    _all_of(number, [line], self._render)
+                for choice in CHOICES.values():
+                    list(choice.of(line["look"]))
+            except (KeyError, IndexError, TypeError, ValueError) as found:
+                return LookError(place, f"its look cannot be read ({type(found).__name__}: {found})")
+        return LookError(0, f"looks cannot be read ({type(error).__name__}: {error})")
+
+    def _add_pictures(self, lines: Sequence[Mapping[str, Any]]) -> None:
+        found: dict[str, list[Mapping[str, float]]] = {}
+        for line in lines:
+            pictures = line.get("picture") or {}
+            self._metered += bool(pictures)
+            for camera, picture in pictures.items():
+                found.setdefault(camera, []).append(picture)
+        for camera, pictures in found.items():
             spreads = self._pictures.setdefault(camera, {name: Spread() for name in PICTURE})
             hues = self._hues.setdefault(camera, [0] * HUES)
             for name in PICTURE:
-                spreads[name].add([picture[name]])
-            if picture["saturation"] >= COLOURLESS:
-                hues[round(HUES * picture["hue"]) % HUES] += 1
+                spreads[name].add([picture[name] for picture in pictures])
+            for picture in pictures:
+                if picture["saturation"] >= COLOURLESS:
+                    hues[round(HUES * picture["hue"]) % HUES] += 1
+
+    def merge(self, other: LookStats) -> None:
+        """Takes in what another has taken in."""
+        for name, figure in self._numbers.items():
+            figure.merge(other._numbers[name])
+        for name, counts in self._choices.items():
+            counts.update(other._choices[name])
+        self._digests.extend(other._digests)
+        for camera, spreads in other._pictures.items():
+            mine = self._pictures.setdefault(camera, {name: Spread() for name in PICTURE})
+            for name in PICTURE:
+                mine[name].merge(spreads[name])
+            self._hues[camera] = [
+                a + b for a, b in zip(self._hues.get(camera, [0] * HUES), other._hues[camera], strict=True)
+            ]
+        self._without, self._otherwise = self._without + other._without, self._otherwise + other._otherwise
+        self._metered += other._metered
 
     def as_json(self) -> dict[str, Any]:
         """JSON-able figures, `outside` naming all that is outside the recipe."""
@@ -111,20 +149,29 @@ class LookStats:
 class _Range:
     """A figure's spread and how it lies in its range of the recipe."""
 
-    def __init__(self, number: Number, render: Mapping[str, Any]) -> None:
-        self.number, self.spread = number, Spread()
-        self.limits: tuple[float, float] | None = _asked(number.limits, render, None)
+    def __init__(self, name: str, render: Mapping[str, Any]) -> None:
+        self.name, self.spread = name, Spread()
+        self.limits: tuple[float, float] | None = _asked(self.number.limits, render, None)
         self._outside, self._values = 0, set[float]()
 
-    def add(self, values: Iterable[float]) -> None:
-        found = [float(value) for value in values]
+    @property
+    def number(self) -> Number:
+        """The figure: by its name, since functions cannot be sent between processes."""
+        return NUMBERS[self.name]
+
+    def add(self, found: NDArray[np.float64]) -> None:
         self.spread.add(found)
         if self.number.whole:
-            self._values.update(found)
+            self._values.update(found.tolist())
         if self.limits:
             low, high = self.limits
             slack = 1e-6 * max(1.0, abs(low), abs(high))  # stored as radians or quaternions
-            self._outside += sum(not low - slack <= value <= high + slack for value in found)
+            self._outside += int(np.count_nonzero((found < low - slack) | (found > high + slack)))
+
+    def merge(self, other: _Range) -> None:
+        self.spread.merge(other.spread)
+        self._values |= other._values
+        self._outside += other._outside
 
     def told_outside(self) -> str:
         """What lies outside, empty if nothing does."""
@@ -159,6 +206,22 @@ class _Range:
             return 1.0
         least = low if self.number.central else max(self.spread.min, low)
         return (min(self.spread.max, high) - least) / (high - low)
+
+
+class LookError(ValueError):
+    """A look that cannot be read; `episode` is its place among the lines that were given."""
+
+    def __init__(self, episode: int, problem: str) -> None:
+        self.episode = episode
+        super().__init__(problem)
+
+
+def _all_of(number: Number, lines: Sequence[Mapping[str, Any]], render: Mapping[str, Any]) -> NDArray[np.float64]:
+    """A figure's values in several lines. Raises ValueError where one is not finite."""
+    found = np.array(list(number.of(lines, render)), np.float64)
+    if not np.isfinite(found).all():
+        raise ValueError("not every number is finite")
+    return found
 
 
 def _asked(of: Callable[[Mapping[str, Any]], T] | None, render: Mapping[str, Any], without: T) -> T:

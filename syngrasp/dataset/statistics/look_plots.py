@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from syngrasp.dataset.plot_style import BLUE, GREEN, GRID, INK, MUTED, NOTE, REJECTED, TITLE
+from syngrasp.dataset.statistics.plot_style import BLUE, GREEN, GRID, INK, MUTED, NOTE, REJECTED, TITLE
 
 COLUMNS = 4
 SHADE = "#dcefe4"

@@ -6,8 +6,9 @@ Plain JSON in, numbers and names out: the layout is that of the line's `look`, r
 
 from __future__ import annotations
 
+import math
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -18,6 +19,7 @@ from syngrasp import se3
 
 Json = Mapping[str, Any]
 F64 = NDArray[np.float64]
+Figure = Callable[[Sequence["Json"], "Json"], Iterable[float]]
 Limits = Callable[[Json], tuple[float, float]]  # from `randomize`; KeyError where the recipe has no such key
 Weights = Callable[[Json], dict[str, float]]
 
@@ -40,7 +42,7 @@ class Number:
     """A figure of which an episode has none, one or several."""
 
     unit: str
-    of: Callable[[Json, Json], Iterable[float]]  # from an episode's line and the recipe's `render`
+    of: Figure  # from episodes' lines and the recipe's `render`
     limits: Limits | None = None  # where the recipe bounds it
     whole: bool = False  # drawn from whole numbers
     central: bool = False  # drawn in a ball: rarely near its least value, 0
@@ -143,19 +145,19 @@ def prop_sort(prop: Json) -> str:
     return "picture" if prop["kind"] == "picture" else "skirting" if prop["seed"] == 0 else "prop"
 
 
-def _look(of: Callable[[Json], Iterable[float]]) -> Callable[[Json, Json], Iterable[float]]:
-    return lambda line, render: of(line["look"])
+def _look(of: Callable[[Json], Iterable[float]]) -> Figure:
+    return lambda lines, render: [value for line in lines for value in of(line["look"])]
 
 
-def _part(part: str, name: str) -> Callable[[Json, Json], Iterable[float]]:
-    return lambda line, render: [line["look"][part][name]]
+def _part(part: str, name: str) -> Figure:
+    return lambda lines, render: [line["look"][part][name] for line in lines]
 
 
-def _lights(name: str, *kinds: str) -> Callable[[Json, Json], Iterable[float]]:
+def _lights(name: str, *kinds: str) -> Figure:
     return _look(lambda look: [light[name] for light in look["lights"] if not kinds or light["kind"] in kinds])
 
 
-def _materials(name: str, *families: str) -> Callable[[Json, Json], Iterable[float]]:
+def _materials(name: str, *families: str) -> Figure:
     return _look(
         lambda look: [
             m[name] for m in look["materials"] if m["name"] in FIXED and (not families or m["family"] in families)
@@ -163,13 +165,13 @@ def _materials(name: str, *families: str) -> Callable[[Json, Json], Iterable[flo
     )
 
 
-def _ambient(alone: bool) -> Callable[[Json, Json], Iterable[float]]:
+def _ambient(alone: bool) -> Figure:
     return _look(
         lambda look: [] if sunny(look) or bool(look["lights"]) == alone else [look["environment"]["intensity"]]
     )
 
 
-def _count(sort: str) -> Callable[[Json, Json], Iterable[float]]:
+def _count(sort: str) -> Figure:
     return _look(lambda look: [sum(prop_sort(prop) == sort for prop in look["props"])])
 
 
@@ -181,36 +183,44 @@ def _solids(look: Json) -> list[Json]:
     return [placed for placed in look["objects"] if placed["transmission"] == 0.0]
 
 
-def _from_workspace(line: Json) -> Iterator[tuple[str, F64]]:
+def _from_workspace(lines: Sequence[Json]) -> Iterator[tuple[str, tuple[float, float, float]]]:
     """Kind of each light, and the vector to it from the workspace's centre [m]; a unit one where it is a sun."""
-    centre = np.array([*WORKSPACE, line["table"]["height"]])
-    for light in line["look"]["lights"]:
-        sun = light["kind"] == "directional"
-        yield light["kind"], -np.array(light["direction"]) if sun else np.array(light["position"]) - centre
+    for line in lines:
+        for light in line["look"]["lights"]:
+            if light["kind"] == "directional":
+                x, y, z = light["direction"]
+                yield light["kind"], (-x, -y, -z)
+            else:
+                x, y, z = light["position"]
+                yield light["kind"], (x - WORKSPACE[0], y - WORKSPACE[1], z - line["table"]["height"])
 
 
-def _elevations(line: Json, render: Json) -> list[float]:
-    return [float(np.degrees(np.arcsin(v[2] / np.linalg.norm(v)))) for _, v in _from_workspace(line)]
+def _elevations(lines: Sequence[Json], render: Json) -> list[float]:
+    return [math.degrees(math.asin(z / math.hypot(x, y, z))) for _, (x, y, z) in _from_workspace(lines)]
 
 
-def _distances(line: Json, render: Json) -> list[float]:
-    return [float(np.linalg.norm(v)) for kind, v in _from_workspace(line) if kind != "directional"]
+def _distances(lines: Sequence[Json], render: Json) -> list[float]:
+    return [math.hypot(*v) for kind, v in _from_workspace(lines) if kind != "directional"]
 
 
-def _displacements(line: Json, render: Json) -> Iterator[tuple[F64, F64]]:
-    """Of each camera from its nominal place: shift [m] and turns about its own axes x, y, z [deg]."""
-    for camera in line["look"]["cameras"]:
-        nominal = render["cameras"][camera["name"]]
-        T = se3.invert(se3.look_at(nominal["position"], nominal["target"])) @ se3.matrix_from_pose7(camera["pose"])
-        yield T[:3, 3], np.degrees(se3.rpy_from_matrix(T[:3, :3]))
+def _displacements(lines: Sequence[Json], render: Json) -> Iterator[tuple[F64, F64]]:
+    """Of each camera's K places from its nominal one: shifts (K, 3) [m], turns about its own axes (K, 3) [deg]."""
+    poses: dict[str, list[Any]] = {}
+    for line in lines:
+        for camera in line["look"]["cameras"]:
+            poses.setdefault(camera["name"], []).append(camera["pose"])
+    for name, found in poses.items():
+        nominal = render["cameras"][name]
+        T = se3.invert(se3.look_at(nominal["position"], nominal["target"])) @ se3.matrix_from_pose7(found)
+        yield T[:, :3, 3], np.degrees(se3.rpy_from_matrix(T[:, :3, :3]))
 
 
-def _shifts(line: Json, render: Json) -> list[float]:
-    return [float(np.linalg.norm(shift)) for shift, _ in _displacements(line, render)]
+def _shifts(lines: Sequence[Json], render: Json) -> list[float]:
+    return [v for shifts, _ in _displacements(lines, render) for v in np.linalg.norm(shifts, axis=1).tolist()]
 
 
-def _turns(line: Json, render: Json) -> list[float]:
-    return [float(turn) for _, turns in _displacements(line, render) for turn in turns]
+def _turns(lines: Sequence[Json], render: Json) -> list[float]:
+    return [v for _, turns in _displacements(lines, render) for v in turns.ravel().tolist()]
 
 
 def _finish(placed: Json) -> str:
@@ -235,7 +245,7 @@ NUMBERS: dict[str, Number] = {
     "lamp distance": Number("m", _distances, between("light_distance")),
     "lamp radius": Number("m", _lights("radius", "point", "spot"), between("light_radius")),
     "spot half angle": Number(
-        "°", _look(lambda look: [float(np.degrees(k["cone"])) for k in look["lights"] if k["kind"] == "spot"]),
+        "°", _look(lambda look: [math.degrees(k["cone"]) for k in look["lights"] if k["kind"] == "spot"]),
         between("light_cone"),
     ),
     "first lamp": Number("", _look(lambda look: [k["intensity"] for k in look["lights"][:1]]),
@@ -253,7 +263,7 @@ NUMBERS: dict[str, Number] = {
     "camera shift": Number("m", _shifts, span("camera_radius", up_to), central=True),
     "camera turn": Number("°", _turns, span("camera_angle", around)),
     "field of view": Number(
-        "°", _look(lambda look: [float(np.degrees(c["fovy"])) for c in look["cameras"]]), between("fovy")
+        "°", _look(lambda look: [math.degrees(c["fovy"]) for c in look["cameras"]]), between("fovy")
     ),
     "wall height": Number("m", _part("room", "height"), between("wall_height")),
     "wall behind": Number("m", _look(lambda look: [-look["room"]["lower"][0]]), between("wall_behind")),

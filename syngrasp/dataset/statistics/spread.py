@@ -6,6 +6,7 @@ from collections.abc import Iterable
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 BINS = 512
 FINEST = 2.0**-24
@@ -24,9 +25,9 @@ class Spread:
         self._width = FINEST
         self._bins = np.zeros(2 * BINS, np.int64)  # from −BINS·width to BINS·width
 
-    def add(self, values: Iterable[float]) -> None:
+    def add(self, values: Iterable[float] | NDArray[Any]) -> None:
         """Takes in some numbers. Raises ValueError, and takes in none, where one is not finite."""
-        array = np.asarray(list(values), np.float64)
+        array = np.asarray(values if isinstance(values, np.ndarray) else list(values), np.float64).ravel()
         if not array.size:
             return
         if not np.isfinite(array).all():
@@ -34,11 +35,26 @@ class Spread:
         self.count += array.size
         self.sum += float(array.sum())
         self.min, self.max = min(self.min, float(array.min())), max(self.max, float(array.max()))
-        while max(-self.min, self.max) >= BINS * self._width:
-            self._bins = np.pad(self._bins.reshape(-1, 2).sum(1), BINS // 2)
-            self._width *= 2.0
+        self._widen(max(-self.min, self.max))
         place = np.floor(array / self._width).astype(np.int64) + BINS
         self._bins += np.bincount(place, minlength=2 * BINS)
+
+    def _widen(self, reach: float) -> None:
+        while reach >= BINS * self._width:
+            self._bins = np.pad(self._bins.reshape(-1, 2).sum(1), BINS // 2)
+            self._width *= 2.0
+
+    def merge(self, other: Spread) -> None:
+        """Takes in what another has taken in."""
+        if not other.count:
+            return
+        self.count, self.sum = self.count + other.count, self.sum + other.sum
+        self.min, self.max = min(self.min, other.min), max(self.max, other.max)
+        self._widen(max(-self.min, self.max))
+        bins, width = other._bins, other._width
+        while width < self._width:
+            bins, width = np.pad(bins.reshape(-1, 2).sum(1), BINS // 2), 2.0 * width
+        self._bins = self._bins + bins
 
     def quantile(self, q: float) -> float:
         """The value below which a share q lies, to about one bin."""

@@ -1,0 +1,1 @@
+"""What a dataset holds, in figures and plots."""
