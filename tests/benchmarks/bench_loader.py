@@ -79,7 +79,8 @@ def _rows(source: Path, work: Path, asked: argparse.Namespace) -> None:
                 module.export(root, folder)
             elif folder != root:
                 write(python, peer, work / "plain", folder)
-            workers[module.NAME] = Worker(python, peer, work / "plain", folder)
+            found = module.library_path(python, work / "libraries") if hasattr(module, "library_path") else ""
+            workers[module.NAME] = Worker(python, peer, work / "plain", folder, found)
         except (PeersMissing, WorkerFailed) as problem:
             print(f"skipped: {peer} ({problem})", flush=True)
     costs: Costs = {row: [] for row in workers}

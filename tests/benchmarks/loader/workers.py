@@ -19,13 +19,13 @@ class WorkerFailed(Exception):
 
 
 class Worker:
-    """A reader that is open, and answers rounds. Raises WorkerFailed where it ends."""
+    """A reader that is open, and answers rounds; `libraries` has shared ones. Raises WorkerFailed where it ends."""
 
-    def __init__(self, python: Path, reader: str, plain: Path, folder: Path) -> None:
+    def __init__(self, python: Path, reader: str, plain: Path, folder: Path, libraries: str = "") -> None:
         self._errors = tempfile.TemporaryFile("w+")  # noqa: SIM115 (lives as long as the worker)
         self._process = subprocess.Popen(
             _command(python, reader, plain, folder), stdin=subprocess.PIPE, stdout=subprocess.PIPE,
-            stderr=self._errors, text=True, bufsize=1, env=_environment(), cwd=REPOSITORY,
+            stderr=self._errors, text=True, bufsize=1, env=_environment(libraries), cwd=REPOSITORY,
         )  # fmt: skip
         try:
             self.opened = self._answer()
@@ -79,9 +79,10 @@ def _command(python: Path, reader: str, plain: Path, folder: Path) -> list[str]:
     return [str(python), "-m", "tests.benchmarks.loader.worker", reader, str(plain), str(folder)]
 
 
-def _environment() -> dict[str, str]:
+def _environment(libraries: str = "") -> dict[str, str]:
     path = os.pathsep.join([str(REPOSITORY), *filter(None, [os.environ.get("PYTHONPATH")])])
-    return os.environ | {"PYTHONPATH": path, "HF_HUB_OFFLINE": "1"}
+    found = {"LD_LIBRARY_PATH": libraries} if libraries else {}
+    return os.environ | found | {"PYTHONPATH": path, "HF_HUB_OFFLINE": "1"}
 
 
 def _last_line(text: str) -> str:

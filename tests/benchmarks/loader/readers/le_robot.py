@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -17,15 +19,28 @@ COUNT = 60
 def export(source: Path, folder: Path) -> None:
     """The first episodes of a dataset, by `syngrasp export`; in the project's own environment."""
     from syngrasp.cli import run
+    from tests.benchmarks.loader.workers import WorkerFailed
 
     numbers = ",".join(map(str, range(EPISODES)))
     code = run(["export", str(source), "--format", "lerobot", "--out", str(folder), "--episodes", numbers])
     if code:
-        raise SystemExit(code)
+        raise WorkerFailed("syngrasp export did not write it")
+
+
+def library_path(python: Path, folder: Path) -> str:
+    """Folders of FFmpeg's libraries, for torchcodec, which brings none: PyAV's, under their usual names."""
+    bundled = next(python.parents[1].glob("lib/python*/site-packages/av.libs"), None)
+    if bundled is None:
+        return ""
+    folder.mkdir()
+    for path in bundled.iterdir():
+        if told := re.fullmatch(r"(lib(?:av|sw)[a-z]+)-[0-9a-f]+(\.so\.\d+)[.\d]*", path.name):
+            (folder / f"{told[1]}{told[2]}").symlink_to(path)
+    return f"{folder}{os.pathsep}{bundled}"
 
 
 class Reader:
-    """`LeRobotDataset` with its default decoder, torchcodec, where FFmpeg's libraries are; else with pyav."""
+    """`LeRobotDataset` with its default decoder, torchcodec; with pyav where that does not load."""
 
     def __init__(self, folder: Path) -> None:
         from lerobot.datasets.lerobot_dataset import LeRobotDataset
