@@ -39,7 +39,8 @@ if TYPE_CHECKING:
     from syngrasp.dataset.quality.problems import Problem, VerifyReport
     from syngrasp.dataset.quality.states import RobotLimits
     from syngrasp.dataset.quality.verify import verify_dataset
-    from syngrasp.dataset.reader import Dataset, EpisodeView, Frame, open
+    from syngrasp.dataset.frame import Frame
+    from syngrasp.dataset.reader import Dataset, EpisodeView, open
     from syngrasp.dataset.schema import ARRAYS, SCHEMA_VERSION, SPECS
     from syngrasp.dataset.show import contact_sheet, episodes_sheet
     from syngrasp.dataset.staging import (
@@ -81,7 +82,8 @@ _HOMES = {
     "quality.problems": ("Problem", "VerifyReport"),
     "quality.states": ("RobotLimits",),
     "quality.verify": ("verify_dataset",),
-    "reader": ("Dataset", "EpisodeView", "Frame", "open"),
+    "frame": ("Frame",),
+    "reader": ("Dataset", "EpisodeView", "open"),
     "schema": ("ARRAYS", "SCHEMA_VERSION", "SPECS"),
     "show": ("contact_sheet", "episodes_sheet"),
     "staging": ("StagedSlot", "clear_staging", "drop_slot", "load_slot", "save_slot", "staged_episodes"),

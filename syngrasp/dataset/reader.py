@@ -15,20 +15,22 @@ import hashlib
 import itertools
 import threading
 from collections import OrderedDict
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from functools import cached_property, partial
-from typing import TYPE_CHECKING, Any, TypedDict
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from syngrasp.dataset.commits import Commit, DatasetInfo, Root, open_info, read_commits
 from syngrasp.dataset.episode_view import EpisodeView
-from syngrasp.dataset.loading.window import Rows, Window, item, row_layout
+from syngrasp.dataset.frame import Frame
+from syngrasp.dataset.loading.batch import read_batch
+from syngrasp.dataset.loading.window import Window, item, row_layout
 from syngrasp.dataset.local_storage import LocalStorage
 from syngrasp.dataset.schema import SPECS
-from syngrasp.dataset.shard_array import ShardArray, empty
+from syngrasp.dataset.shard_array import ShardArray
 from syngrasp.dataset.shard_reader import ShardReader
 from syngrasp.dataset.storage import Storage, open_storage
 from syngrasp.errors import DatasetError, UnknownName
@@ -38,32 +40,6 @@ if TYPE_CHECKING:
     from syngrasp.dataset.loading.subset import Subset
 
 I64 = NDArray[np.int64]
-F32 = NDArray[np.float32]
-U8 = NDArray[np.uint8]
-
-
-class Frame(TypedDict):
-    """A frame's values by the names of their arrays, those that the dataset has and that were asked for; shapes as in
-    `schema.ARRAYS` without the first axis."""
-
-    images: U8
-    masks: U8
-    depth: NDArray[np.uint16]
-    joint_position: F32
-    joint_velocity: F32
-    gripper_width: np.float32
-    ee_pose: F32
-    action: F32
-    goal_pose: F32
-    object_pose: F32
-    bbox: F32
-    bbox_full: F32
-    occlusion: F32
-    truncated: U8
-    phase: np.uint8
-    camera_intrinsics: F32
-    T_base_camera: F32
-    episode_ends: np.int64
 
 
 def open(
@@ -231,7 +207,7 @@ class Dataset(Sequence[Frame]):
         names = self.names_in(shard)
         if isinstance(self.storage, LocalStorage):
             return {name: _row(shard.arrays[name], frame, episode) for name in names}  # type: ignore[return-value]
-        rows = self._threads().map(lambda name: _row(shard.arrays[name], frame, episode), names)
+        rows = self.threads().map(lambda name: _row(shard.arrays[name], frame, episode), names)
         return dict(zip(names, rows, strict=True))  # type: ignore[return-value]
 
     def window(self, i: int, window: Window) -> dict[str, NDArray[Any]]:
@@ -263,25 +239,7 @@ class Dataset(Sequence[Frame]):
         (B,) is given, at row k otherwise. On a bucket all of a shard's frames are asked for at once. Raises IndexError
         for a frame that does not exist, ValueError where a file is damaged.
         """
-        numbers = self._checked_frames(frames)
-        if out is None:
-            out = {name: empty((len(numbers), *shape), kind) for name, (shape, kind) in self.layout(window).items()}
-        positions = self._ends.searchsorted(numbers, "right")
-        jobs: list[Callable[[], None]] = []
-        for position in dict.fromkeys(positions.tolist()):
-            here = np.flatnonzero(positions == position)
-            shard = self.shard(position)
-            self.names_in(shard)
-            local = numbers[here] - (self._frame_ends[position - 1] if position else 0)
-            rows = Rows(shard, local, window)
-            places = here if at is None else at[here]
-            jobs += [partial(rows.take, name, values, places) for name, values in out.items()]
-        if isinstance(self.storage, LocalStorage):
-            for job in jobs:
-                job()
-        else:
-            list(self._threads().map(lambda job: job(), jobs))
-        return dict(out)
+        return read_batch(self, self._checked_frames(frames), window, out, at)
 
     def field(self, frames: ArrayLike, name: str) -> list[Any]:
         """A field of the lines of the episodes of frames (B,), such as `instruction`; None where a line lacks it."""
@@ -295,7 +253,7 @@ class Dataset(Sequence[Frame]):
 
     def frames_by_shard(self) -> I64:
         """Frames of each shard, in order, (S,)."""
-        return np.diff(self._ends, prepend=0)
+        return np.diff(self.frame_ends, prepend=0)
 
     def locate(self, frames: I64) -> I64:
         """The dataset's numbers of frames (B,): themselves. A `Subset` counts otherwise."""
@@ -318,10 +276,11 @@ class Dataset(Sequence[Frame]):
         return np.where(numbers < 0, numbers + len(self), numbers)
 
     @cached_property
-    def _ends(self) -> I64:
+    def frame_ends(self) -> I64:
+        """One past the last frame of each shard, (S,)."""
         return np.array(self._frame_ends, np.int64)
 
-    def _threads(self) -> ThreadPoolExecutor:
+    def threads(self) -> ThreadPoolExecutor:
         """Threads that wait for a bucket's answers."""
         with self._lock:
             if self._pool is None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
@@ -43,6 +44,7 @@ class Sampled:
 
 def encode_video(path: Path, images: ShardArray, rows: NDArray[np.int64], camera: int, fps: int, codec: str) -> Sampled:
     """Writes the pictures of a camera in `rows` of a shard as an mp4. Each is decoded once."""
+    os.environ.setdefault("SVT_LOG", "1")  # errors alone: it would tell every setting on stderr
     import av
 
     height, width = images.shape[2:4]

@@ -67,7 +67,12 @@ def render_page(data: Mapping[str, Any]) -> str:
     for sign in "<>&\u2028\u2029":
         text = text.replace(sign, f"\\u{ord(sign):04x}")
     page = (here / "page.html").read_text(encoding="utf-8")
-    for mark, name in (("/*STYLE*/", "page.css"), ("/*CHARTS*/", "charts.js"), ("/*SCRIPT*/", "page.js")):
+    for mark, name in (
+        ("/*STYLE*/", "page.css"),
+        ("/*CHARTS*/", "charts.js"),
+        ("/*GALLERY*/", "gallery.js"),
+        ("/*SCRIPT*/", "page.js"),
+    ):
         page = page.replace(mark, (here / name).read_text(encoding="utf-8"))
     return page.replace("/*DATA*/", text)
 
