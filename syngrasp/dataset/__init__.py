@@ -31,6 +31,7 @@ if TYPE_CHECKING:
         read_rejections,
         write_rejections,
     )
+    from syngrasp.dataset.frame import Frame
     from syngrasp.dataset.gc import GcReport, collect_garbage
     from syngrasp.dataset.loading.buffers import BufferPool
     from syngrasp.dataset.loading.loader import Loader
@@ -39,7 +40,6 @@ if TYPE_CHECKING:
     from syngrasp.dataset.quality.problems import Problem, VerifyReport
     from syngrasp.dataset.quality.states import RobotLimits
     from syngrasp.dataset.quality.verify import verify_dataset
-    from syngrasp.dataset.frame import Frame
     from syngrasp.dataset.reader import Dataset, EpisodeView, open
     from syngrasp.dataset.schema import ARRAYS, SCHEMA_VERSION, SPECS
     from syngrasp.dataset.show import contact_sheet, episodes_sheet

@@ -29,7 +29,7 @@ def encode(images: U8, quality: int = QUALITY) -> bytes:
 
 def decode_into(chunk: bytes | memoryview, out: U8) -> U8:
     """Decodes a chunk into `out` (…, H, W, 3), contiguous. Raises ValueError where the chunk is broken."""
-    pictures = out.reshape(-1, *out.shape[-3:])
+    pictures = out if out.ndim == 4 else out.reshape(-1, *out.shape[-3:])
     jpeg: Any
     for picture, jpeg in zip(pictures, split(chunk, len(pictures)), strict=True):
         try:

@@ -13,6 +13,7 @@ from __future__ import annotations
 import bisect
 import hashlib
 import itertools
+import operator
 import threading
 from collections import OrderedDict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -84,7 +85,7 @@ class Dataset(Sequence[Frame]):
     ) -> None:
         self.storage, self.info = storage, info
         self.commits = tuple(c for c in sorted(commits, key=lambda c: c.shard) if c.episodes)
-        self._names = names
+        self._names, self._wanted = names, frozenset(names or ())
         self._open_shards = open_shards
         self._frame_ends = list(itertools.accumulate(c.frames for c in self.commits))
         self._episode_ends = list(itertools.accumulate(c.episodes for c in self.commits))
@@ -146,11 +147,10 @@ class Dataset(Sequence[Frame]):
         """The arrays that were asked for and exist in a shard. Raises DatasetError where one is missing."""
         if self._names is None:
             return tuple(shard.arrays)
+        if shard.arrays.keys() >= self._wanted:
+            return self._names
         missing = [name for name in self._names if name not in shard.arrays]
-        if missing:
-            valid = ", ".join(shard.arrays)
-            raise DatasetError(self.storage.url, f"it has no array {missing[0]!r}; it has: {valid}")
-        return self._names
+        raise DatasetError(self.storage.url, f"it has no array {missing[0]!r}; it has: {', '.join(shard.arrays)}")
 
     def first_frame(self, shard_number: int) -> int:
         """The dataset's number of a shard's first frame."""
@@ -296,4 +296,4 @@ def _row(array: ShardArray, frame: int, episode: int) -> Any:
 def _checked(i: int, count: int, what: str) -> int:
     if not -count <= i < count:
         raise IndexError(f"{what} {i} of a dataset of {count}")
-    return int(np.int64(i)) % count
+    return operator.index(i) % count

@@ -43,6 +43,8 @@ class ShardArray:
 
     def row(self, i: int, out: NDArray[Any] | None = None) -> NDArray[Any]:
         """Row i, in `out` (contiguous) when given."""
+        if self._view is not None and out is None:
+            return self._view[i].copy()
         if self.meta.spec.packing == "raw":
             row = self._rows_of_numbers(i, i + 1)[0]
             if out is None:

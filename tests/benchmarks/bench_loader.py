@@ -35,7 +35,7 @@ OWN = {
     "syngrasp ds.read of 64, 4 + 2, stride 3": "ours:batch-3",
     "syngrasp Loader, shuffled epoch": "ours:epoch",
 }
-PEERS = ("mds", "web_dataset", "lit_data", "tensor_store", "zarr_python", "zarrs_pipeline", "le_robot")
+PEERS = ("mds", "web_dataset", "lit_data", "tensor_store", "zarr_python", "zarrs_pipeline", "le_robot", "le_robot_pyav")
 BOUND, ITEM, BATCH = "JPEG decode bound", "syngrasp ds[i]", "syngrasp ds.read of 64"
 Costs = dict[str, list[float]]  # row → CPU time per frame of each round [µs]
 

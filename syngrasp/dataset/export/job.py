@@ -11,6 +11,7 @@ import json
 import multiprocessing
 import os
 import pickle
+import re
 import secrets
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -32,6 +33,7 @@ from syngrasp.errors import SyngraspError
 Event = dict[str, Any]
 Item = TypeVar("Item")
 MARK = "export.json"
+_TEMPORARY = re.compile(r"\.[0-9a-f]{12}\.")
 RECORDS = ".export"
 
 
@@ -85,6 +87,7 @@ def run_export(name: str, job: ExportJob, chosen: Sequence[int], jobs: int, on_e
     dataset, form = open_source(job), format_of(name)
     form.check(job, dataset)
     claim(job.out, {"format": name, **job.options}, dataset)
+    _clear_torn(job.out)
     units = plan_units(dataset, chosen)
     plan = form.plan(dataset, units)
     done = {unit.number: record for unit in units if (record := _record(job, plan, unit)) is not None}
@@ -180,6 +183,13 @@ def _forget_others(job: ExportJob, units: Sequence[Unit]) -> None:
         if path.name not in kept:
             for name in json.loads(path.read_text())["files"]:
                 (job.out / name).unlink(missing_ok=True)
+            path.unlink()
+
+
+def _clear_torn(out: Path) -> None:
+    """Deletes what writers left that were killed. One export writes a folder at a time."""
+    for path in out.rglob(".*"):
+        if _TEMPORARY.match(path.name):
             path.unlink()
 
 

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import json
 import os
+import signal
 import subprocess
+import sys
+import time
 from pathlib import Path
 
 import numpy as np
@@ -86,6 +89,26 @@ def test_processes_and_resuming_give_the_same_files(source: Path, exported: Path
     events = export(source, out, "lerobot")
     assert [e["shard"] for e in events if e["event"] == "unit"] == [1]
     assert files_of(out) == files_of(exported)
+
+
+def test_a_killed_export_goes_on(tmp_path: Path) -> None:
+    root, out = tmp_path / "dataset", tmp_path / "out"
+    make_dataset(root, shards=4, size=64)
+    export(root, tmp_path / "whole", "lerobot")
+    command = [sys.executable, "-m", "syngrasp", "export", str(root), "--format", "lerobot", "--out", str(out)]
+    for seen in (0, 1, 2):
+        with subprocess.Popen([*command, "--video", "h264"], stdout=subprocess.DEVNULL) as process:
+            deadline = time.monotonic() + 60
+            while (
+                len(list(out.glob(".export/*.json"))) <= seen and process.poll() is None and time.monotonic() < deadline
+            ):
+                time.sleep(0.001)
+            process.send_signal(signal.SIGKILL)
+    torn = out / "data/chunk-000/.0123456789ab.file-003.parquet"
+    torn.write_bytes(b"torn")
+    events = export(root, out, "lerobot")
+    assert len([e for e in events if e["event"] == "unit"]) < 4
+    assert files_of(out) == files_of(tmp_path / "whole")
 
 
 def test_a_dataset_that_grows_is_exported_further(tmp_path: Path) -> None:

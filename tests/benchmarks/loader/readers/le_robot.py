@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 REQUIREMENTS = ("lerobot==0.4.4",)
-NAME = "lerobot (AV1 video)"
+NAME = "lerobot (AV1 video, torchcodec)"
 EPISODES = 20
 COUNT = 60
 
@@ -40,19 +40,14 @@ def library_path(python: Path, folder: Path) -> str:
 
 
 class Reader:
-    """`LeRobotDataset` with its default decoder, torchcodec; with pyav where that does not load."""
+    """`LeRobotDataset` with its default decoder, torchcodec, which needs FFmpeg's libraries."""
+
+    DECODER = "torchcodec"
 
     def __init__(self, folder: Path) -> None:
         from lerobot.datasets.lerobot_dataset import LeRobotDataset
 
-        try:
-            import torchcodec  # noqa: F401
-
-            decoder = "torchcodec"
-        except (ImportError, RuntimeError):  # LeRobot picks it wherever it is installed, loadable or not
-            decoder = "pyav"
-        self.note = f"lerobot decodes by {decoder}"
-        self._ds = LeRobotDataset("syngrasp/benchmark", root=folder, video_backend=decoder)
+        self._ds = LeRobotDataset("syngrasp/benchmark", root=folder, video_backend=self.DECODER)
         self.frames = len(self._ds)
 
     def read(self, order: list[int]) -> Iterator[tuple[list[int], Any, Any]]:
