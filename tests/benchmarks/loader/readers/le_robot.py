@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import os
 import re
+import sys
 from collections.abc import Iterator
+from contextlib import redirect_stdout
 from pathlib import Path
 from typing import Any
 
@@ -22,7 +24,8 @@ def export(source: Path, folder: Path) -> None:
     from tests.benchmarks.loader.workers import WorkerFailed
 
     numbers = ",".join(map(str, range(EPISODES)))
-    code = run(["export", str(source), "--format", "lerobot", "--out", str(folder), "--episodes", numbers])
+    with redirect_stdout(sys.stderr):
+        code = run(["export", str(source), "--format", "lerobot", "--out", str(folder), "--episodes", numbers])
     if code:
         raise WorkerFailed("syngrasp export did not write it")
 
