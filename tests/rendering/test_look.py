@@ -18,6 +18,7 @@ from syngrasp.rendering.blackbody import blackbody
 from syngrasp.rendering.cameras import displace, project
 from syngrasp.rendering.draw.props import PropKind
 from syngrasp.rendering.files import PictureFolderError
+from syngrasp.rendering.folders import folders_of
 from syngrasp.rendering.look import Look
 from syngrasp.rendering.prop_kinds import SOLIDS
 from syngrasp.rendering.randomize import PAPER_CAMERAS, RandomizeConfig, draw_look
@@ -25,7 +26,6 @@ from syngrasp.rendering.ranges import Family
 from syngrasp.rendering.shapes import SRGB_TO_LINEAR, mip_chain
 from syngrasp.rendering.texture.families import FAMILIES
 from syngrasp.seeding import named_rng
-from syngrasp.stages.render import picture_folders
 from tests.rendering import scenes
 
 SCENE = scenes.scene(scenes.household()[:1])
@@ -196,10 +196,11 @@ def test_a_recipe_may_name_what_there_is() -> None:
 
 def test_a_folder_is_looked_at_before_work_starts(tmp_path: Path) -> None:
     with pytest.raises(SyngraspError, match=r"no such folder \(render\.randomize\.texture_folder\)"):
-        picture_folders(RandomizeConfig(texture_folder=str(tmp_path / "none")))
+        folders_of(RandomizeConfig(texture_folder=str(tmp_path / "none")))
     with pytest.raises(SyngraspError, match=r"holds no file that ends in \.hdr, \.exr"):
-        picture_folders(RandomizeConfig(environment_folder=str(tmp_path)))
+        folders_of(RandomizeConfig(environment_folder=str(tmp_path)))
     (tmp_path / "oak.png").write_bytes(b"")
-    textures, environments = picture_folders(RandomizeConfig(texture_folder=str(tmp_path)))
+    folders = folders_of(RandomizeConfig(texture_folder=str(tmp_path)))
+    textures, environments = folders.textures, folders.environments
     assert textures is not None
     assert environments is None
