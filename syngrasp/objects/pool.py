@@ -32,7 +32,8 @@ class _Child:
         context = multiprocessing.get_context("spawn")
         self.link, theirs = context.Pipe()
         self.process = context.Process(target=_serve, args=(theirs, target, memory), daemon=True)
-        self.process.start()
+        with _one_thread_each():
+            self.process.start()
         theirs.close()
         self.job: Any = None
         self.busy = False
@@ -111,6 +112,25 @@ def _collect(child: _Child, time_limit: float) -> Outcome | None:
     return None
 
 
+@contextlib.contextmanager
+def _one_thread_each() -> Iterator[None]:
+    """Processes that are started within compute on one thread each: their libraries read this as they are loaded.
+
+    Threads of several processes that wait for one another on the same cores stood still for minutes.
+    """
+    names = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
+    before = {name: os.environ.get(name) for name in names}
+    os.environ.update(dict.fromkeys(names, "1"))
+    try:
+        yield
+    finally:
+        for name, value in before.items():
+            if value is None:
+                del os.environ[name]
+            else:
+                os.environ[name] = value
+
+
 def _cause(code: int) -> str:
     if code < 0:
         with contextlib.suppress(ValueError):
@@ -123,8 +143,6 @@ def _serve(link: Connection, target: Callable[[Any], Any], memory: int | None) -
     import traceback
 
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-    for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
-        os.environ[name] = "1"
     warm = getattr(target, "warm_up", None)
     if warm is not None:
         warm()
