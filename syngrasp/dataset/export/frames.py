@@ -2,17 +2,30 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from numpy.typing import NDArray
 
 from syngrasp.dataset import jpeg
+from syngrasp.dataset.export.job import ExportJob, Unit
+from syngrasp.dataset.reader import Dataset
 from syngrasp.dataset.shard_reader import ShardReader
+from syngrasp.errors import DatasetError
 
 NUMBERS = (
     "joint_position", "joint_velocity", "gripper_width", "ee_pose", "action", "goal_pose", "phase",
 )  # fmt: skip
+
+
+def check(_: ExportJob, dataset: Dataset) -> None:
+    """Raises DatasetError for a dataset without pictures."""
+    if "images" not in dataset.names:
+        raise DatasetError(dataset.storage.url, "it has no pictures (render.kind none)")
+
+
+def plan(_: Dataset, units: Sequence[Unit]) -> None:
+    """Units know nothing of one another."""
 
 
 def numbers_of(shard: ShardReader, episode: int, line: Mapping[str, Any]) -> dict[str, NDArray[Any]]:

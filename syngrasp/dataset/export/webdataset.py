@@ -15,23 +15,14 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from syngrasp.dataset.export.frames import about, numbers_of, stored_jpegs
+from syngrasp.dataset.export.frames import about, check, numbers_of, plan, stored_jpegs
 from syngrasp.dataset.export.job import ExportJob, Unit, open_source, replacing, shard_of, sizes
 from syngrasp.dataset.reader import Dataset
 from syngrasp.dataset.shard_reader import ShardReader
-from syngrasp.errors import DatasetError
+
+__all__ = ["check", "finish", "plan", "write_unit"]
 
 Files = Iterator[tuple[str, bytes]]
-
-
-def check(_: ExportJob, dataset: Dataset) -> None:
-    """Raises DatasetError for a dataset without pictures."""
-    if "images" not in dataset.names:
-        raise DatasetError(dataset.storage.url, "it has no pictures (render.kind none)")
-
-
-def plan(_: Dataset, units: Sequence[Unit]) -> None:
-    """Units know nothing of one another."""
 
 
 def write_unit(job: ExportJob, _: None, unit: Unit) -> dict[str, Any]:
