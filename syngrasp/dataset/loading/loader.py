@@ -92,6 +92,9 @@ class Loader:
             raise TypeError("an endless loader has no length")
         return -(-self._epoch_frames() // self.batch_size)
 
+    def __bool__(self) -> bool:
+        return True  # without it truth would ask an endless loader for its length
+
     def __iter__(self) -> Iterator[Batch]:
         waiting: deque[tuple[Future[Batch], State]] = deque()
         self._stream.restore(self._state)

@@ -190,6 +190,13 @@ def test_memory_is_used_again(small: Path) -> None:
     np.testing.assert_array_equal(*kept)  # what is held is not written over
 
 
+def test_an_endless_loader_has_a_truth_but_no_length(small: Path) -> None:
+    loader = Loader(dataset.open(small, ["action"]), 4, endless=True)
+    assert loader
+    with pytest.raises(TypeError, match="endless"):
+        len(loader)
+
+
 def test_lent_memory_comes_back_with_the_last_view() -> None:
     pool = BufferPool()
     array = pool.lend((8,), np.dtype(np.float32))
